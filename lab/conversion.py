@@ -11,6 +11,8 @@ import types
 import typing
 from typing import Any, Literal
 
+import yaml
+
 
 class ScenarioError(ValueError):
     """A key or value of a scenario is wrong; the message is one sentence."""
@@ -109,3 +111,33 @@ def _require(good: bool, wanted: str, value: Any, path: str) -> None:
     if not good:
         where = path or 'the scenario'
         raise ScenarioError(f'{where}: {value!r} is not {wanted}.')
+
+
+def convert_dotted(owner: Any, key: str, text: str) -> dict[str, Any]:
+    """Return ``{'live': {'fails_at': 'pre'}}`` for live.fails_at and pre.
+
+    ``owner`` is the dataclass that has the key's first part; ``text`` is
+    read as YAML.
+
+    :raises: :class:`ScenarioError` when there is no such key or value.
+    """
+    *parents, name = key.split('.')
+    for parent in parents:
+        owner = typing.get_type_hints(owner).get(parent)
+        if not dataclasses.is_dataclass(owner):
+            raise ScenarioError(f'{key}: {parent} has no keys of its own.')
+    refuse_unknown(owner, [name], '.'.join(parents))
+    expected = typing.get_type_hints(owner)[name]
+    if dataclasses.is_dataclass(expected):
+        keys = ', '.join(
+            f'{key}.{f.name}' for f in dataclasses.fields(expected)
+        )
+        raise ScenarioError(f'{key}: set one of {keys}.')
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f'{key}: {text!r} is not YAML.') from error
+    result: dict[str, Any] = {name: convert(expected, value, key)}
+    for parent in reversed(parents):
+        result = {parent: result}
+    return result

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 import dataclasses
 import json
 import pathlib
-import typing
 from typing import Any, Literal
 
 import yaml
@@ -254,7 +253,7 @@ class Scenario:
 def load(path: str | pathlib.Path | None) -> Scenario:
     """Read a scenario file; None is the default scenario.
 
-    :raises: :class:`lab.conversion.ScenarioError` with one sentence that names the key.
+    :raises: :class:`lab.conversion.ScenarioError`, naming the key.
     """
     if path is None:
         return Scenario()
@@ -273,7 +272,7 @@ def load(path: str | pathlib.Path | None) -> Scenario:
 def loads(text: str) -> Scenario:
     """Read a scenario from YAML text.
 
-    :raises: :class:`lab.conversion.ScenarioError` with one sentence that names the key.
+    :raises: :class:`lab.conversion.ScenarioError`, naming the key.
     """
     try:
         document = yaml.safe_load(text)
@@ -293,7 +292,7 @@ def check_references(scenario: Scenario) -> None:
     Not part of :func:`load`: servers may be added to a running lab and then
     name what is there already.
 
-    :raises: :class:`lab.conversion.ScenarioError` with one sentence that names the key.
+    :raises: :class:`lab.conversion.ScenarioError`, naming the key.
     """
     for index, server in enumerate(scenario.servers):
         named: list[tuple[str, str | None, Mapping[str, Any]]] = [
@@ -381,7 +380,7 @@ def behaviour_key(kind: str, key: str, value: str) -> dict[str, Any]:
     ``kind`` is server, host or nova; ``key`` is dotted as in
     ``live.fails_at``; ``value`` is the text that YAML would have.
 
-    :raises: :class:`lab.conversion.ScenarioError` with one sentence that names the key.
+    :raises: :class:`lab.conversion.ScenarioError`, naming the key.
     """
     owner, allowed = BEHAVIOUR[kind]
     names = key.split('.')
@@ -390,28 +389,4 @@ def behaviour_key(kind: str, key: str, value: str) -> dict[str, Any]:
             f'{key}: this cannot change while the lab runs; '
             f'of a {kind} these can: {", ".join(allowed)}.'
         )
-    for name in names[:-1]:
-        owner = typing.get_type_hints(owner).get(name, object)
-        if not dataclasses.is_dataclass(owner):
-            raise conversion.ScenarioError(
-                f'{key}: {name} has no keys of its own.'
-            )
-    conversion.refuse_unknown(owner, names[-1:], '.'.join(names[:-1]))
-    expected = typing.get_type_hints(owner)[names[-1]]
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise conversion.ScenarioError(
-            f'{key}: {value!r} is not YAML.'
-        ) from error
-    if dataclasses.is_dataclass(expected):
-        keys = ', '.join(
-            f'{key}.{f.name}' for f in dataclasses.fields(expected)
-        )
-        raise conversion.ScenarioError(f'{key}: set one of {keys}.')
-    result: dict[str, Any] = {
-        names[-1]: conversion.convert(expected, parsed, key)
-    }
-    for name in reversed(names[:-1]):
-        result = {name: result}
-    return result
+    return conversion.convert_dotted(owner, key, value)
