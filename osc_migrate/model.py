@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that everything else speaks of: one cloud at one moment.
+
+Names of attributes are those of the OpenStack APIs. An attribute that the
+cloud did not tell (no right to see it, too old a microversion, service not in
+the catalogue) is ``None``: unknown, which is neither yes nor no. There are no
+defaults, so whoever builds a value must say every attribute; tests take
+defaults from :mod:`osc_migrate.testing`.
+"""
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+import enum
+from typing import Any
+
+
+class MigrationType(enum.StrEnum):
+    """How a server goes from one host to another."""
+
+    LIVE = 'live'
+    COLD = 'cold'
+    EVACUATE = 'evacuate'
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """The flavor embedded in a server: its own copy, which moves with it.
+
+    ``ram`` and ``swap`` are in MiB, ``disk`` and ``ephemeral`` in GiB.
+    ``extra_specs`` is ``None`` when the caller may not see them.
+    """
+
+    original_name: str
+    vcpus: int
+    ram: int
+    disk: int
+    ephemeral: int
+    swap: int
+    extra_specs: Mapping[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """An attached volume. All but the id come from Cinder."""
+
+    id: str
+    device: str | None
+    status: str | None
+    migration_status: str | None
+    multiattach: bool | None
+    encrypted: bool | None
+    image_metadata: Mapping[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port of a server, as Neutron shows it to the caller.
+
+    ``bindings`` maps every host that has a binding of the port to its
+    status, ``ACTIVE`` or ``INACTIVE``. ``resource_request`` is empty when
+    the port requests nothing.
+    """
+
+    id: str
+    network_id: str
+    network_type: str | None
+    physical_network: str | None
+    vnic_type: str
+    vif_type: str | None
+    host_id: str | None
+    device_profile: str | None
+    resource_request: Mapping[str, Any] | None
+    bindings: Mapping[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NumaCell:
+    """One cell of a server's NUMA topology (``memory_mb`` in MiB)."""
+
+    vcpus: frozenset[int]
+    memory_mb: int
+    host_node: int | None
+    cpu_pinning: Mapping[str, int] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """``GET /servers/{id}/topology``; no cells means no NUMA topology."""
+
+    cells: tuple[NumaCell, ...]
+    pagesize_kb: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestGroup:
+    """What one group of a resource request asks of one provider."""
+
+    resources: Mapping[str, int]
+    required_traits: frozenset[str]
+    forbidden_traits: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRequest:
+    """What Nova's scheduler will ask Placement for a server.
+
+    ``groups`` maps the suffix of a group to it; ``''`` is the unsuffixed
+    one, which any providers of a tree may serve together. ``root_required``
+    are traits of the root provider. See :mod:`osc_migrate.resources`.
+    """
+
+    groups: Mapping[str, RequestGroup]
+    group_policy: str | None
+    root_required: frozenset[str]
+
+    @property
+    def total(self) -> dict[str, int]:
+        """Return the sum of all groups by resource class."""
+        total: dict[str, int] = {}
+        for group in self.groups.values():
+            for resource_class, amount in group.resources.items():
+                total[resource_class] = total.get(resource_class, 0) + amount
+        return total
+
+    @property
+    def required_traits(self) -> frozenset[str]:
+        """Return the traits that the tree must have somewhere."""
+        return self.root_required.union(
+            *(group.required_traits for group in self.groups.values())
+        )
+
+    @property
+    def forbidden_traits(self) -> frozenset[str]:
+        """Return the traits that the unsuffixed group forbids."""
+        return frozenset().union(
+            *(group.forbidden_traits for group in self.groups.values())
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server, with what moves with it.
+
+    ``image`` is ``''`` for a server that boots from a volume, and
+    ``pinned_availability_zone`` is ``''`` for one that is pinned nowhere, as
+    ``None`` means unknown. ``image_traits`` are the required traits of its
+    image, which only Glance tells. ``allocations`` maps resource provider
+    to resource class to amount on the present host. ``groups`` holds the
+    ids of its server groups.
+    """
+
+    id: str
+    name: str
+    project_id: str
+    user_id: str | None
+    status: str
+    vm_state: str | None
+    task_state: str | None
+    power_state: int | None
+    host: str | None
+    hypervisor_hostname: str | None
+    host_status: str | None
+    locked: bool | None
+    locked_reason: str | None
+    created: str
+    launched_at: str | None
+    availability_zone: str | None
+    pinned_availability_zone: str | None
+    flavor: Flavor
+    image: str | None
+    image_properties: Mapping[str, Any] | None
+    image_traits: frozenset[str] | None
+    config_drive: bool
+    scheduler_hints: Mapping[str, Any] | None
+    metadata: Mapping[str, str]
+    tags: tuple[str, ...] | None
+    fault: str | None
+    root_device_name: str | None
+    volumes: tuple[Volume, ...]
+    ports: tuple[Port, ...] | None
+    shares: tuple[str, ...] | None
+    topology: Topology | None
+    allocations: Mapping[str, Mapping[str, int]] | None
+    groups: tuple[str, ...] | None
+    request: ResourceRequest
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def is_volume_backed(self) -> bool | None:
+        """Whether it boots from a volume; ``None`` if unknown."""
+        return None if self.image is None else self.image == ''
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One resource class of a provider.
+
+    ``capacity`` is ``(total - reserved) * allocation_ratio`` rounded down,
+    as Placement counts it. The other attributes of the inventory are not in
+    Placement's summaries and often unknown.
+    """
+
+    capacity: int
+    used: int
+    max_unit: int | None
+
+    @property
+    def free(self) -> int:
+        """What is left, never below zero."""
+        return max(0, self.capacity - self.used)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceProvider:
+    """A resource provider of a host's tree; the root has no parent."""
+
+    id: str
+    parent_id: str | None
+    resources: Mapping[str, Room]
+    traits: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CpuInfo:
+    """The CPU of a host (``cpu_info`` of os-hypervisors up to 2.87)."""
+
+    arch: str | None
+    vendor: str | None
+    model: str | None
+    features: frozenset[str]
+    topology: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A Neutron agent of a host.
+
+    ``physical_networks`` are those that it maps to a bridge or a device.
+    """
+
+    agent_type: str
+    alive: bool
+    admin_state_up: bool
+    physical_networks: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A nova-compute service and its node.
+
+    ``name`` is the service host, the one that Nova accepts as a destination.
+    ``providers`` is the tree in Placement, root first; it is empty when the
+    tree has no room at all (Placement then offers no summary of it).
+    """
+
+    name: str
+    service_id: str
+    status: str
+    state: str
+    disabled_reason: str | None
+    forced_down: bool
+    zone: str
+    updated_at: str | None
+    hypervisor_id: str | None
+    hypervisor_hostname: str | None
+    hypervisor_type: str | None
+    hypervisor_version: int | None
+    cpu_info: CpuInfo | None
+    running_vms: int | None
+    providers: tuple[ResourceProvider, ...] | None
+    agents: tuple[Agent, ...] | None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether Nova would take this host as a destination at all."""
+        return self.status == 'enabled' and self.state == 'up'
+
+    @property
+    def traits(self) -> frozenset[str] | None:
+        """Traits of the root provider, ``None`` when Placement hides them."""
+        if not self.providers:
+            return None
+        return self.providers[0].traits
+
+    def room(self, resource_class: str) -> Room | None:
+        """Add up a resource class over the tree; ``None`` if unknown."""
+        if self.providers is None:
+            return None
+        rooms = [
+            provider.resources[resource_class]
+            for provider in self.providers
+            if resource_class in provider.resources
+        ]
+        units = [room.max_unit for room in rooms if room.max_unit is not None]
+        return Room(
+            capacity=sum(room.capacity for room in rooms),
+            used=sum(room.used for room in rooms),
+            max_unit=max(units, default=None),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServerGroup:
+    """A server group; ``members`` maps server id to its host, if known."""
+
+    id: str
+    name: str
+    policy: str
+    max_server_per_host: int
+    members: Mapping[str, str | None]
+
+    def members_on(self, host: str) -> tuple[str, ...]:
+        """Return the ids of the members on a host."""
+        return tuple(
+            server_id
+            for server_id, member_host in self.members.items()
+            if member_host == host
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """A host aggregate; ``uuid`` is also Placement's aggregate."""
+
+    name: str
+    uuid: str | None
+    hosts: frozenset[str]
+    metadata: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """Nova's record of a migration (os-migrations), not our intent.
+
+    Sizes are in bytes and ``None`` outside of a running live migration.
+    """
+
+    id: int
+    uuid: str
+    server_id: str
+    status: str
+    migration_type: str
+    source_compute: str | None
+    dest_compute: str | None
+    user_id: str | None
+    created_at: str
+    updated_at: str | None
+    memory_total: int | None
+    memory_processed: int | None
+    memory_remaining: int | None
+    disk_total: int | None
+    disk_processed: int | None
+    disk_remaining: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Our intent: one server to one host; ``None`` leaves it to Nova."""
+
+    server_id: str
+    source: str
+    destination: str | None
+    migration_type: MigrationType
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something the caller could not read, and who could."""
+
+    subject: str
+    reason: str
+    remedy: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that was read of a cloud for one question, at one moment.
+
+    ``servers`` are those asked about, by id. ``hosts`` are all of them, by
+    name. ``candidates`` maps the query string of a resource request (see
+    :func:`osc_migrate.resources.query`) to the hosts that Placement offered
+    for it. ``roles`` and ``user_id`` are the caller's.
+    """
+
+    taken_at: str
+    user_id: str | None
+    roles: frozenset[str]
+    compute_microversion: str
+    servers: Mapping[str, Server]
+    hosts: Mapping[str, Host]
+    groups: Mapping[str, ServerGroup]
+    aggregates: tuple[Aggregate, ...] | None
+    migrations: tuple[Migration, ...] | None
+    candidates: Mapping[str, frozenset[str]]
+    gaps: tuple[Gap, ...]
+
+    def servers_on(self, host: str) -> Iterator[Server]:
+        """Yield the servers of this snapshot that a host runs."""
+        return (s for s in self.servers.values() if s.host == host)
+
+    def groups_of(self, server: Server) -> Iterator[ServerGroup]:
+        """Yield the server groups that a server is a member of."""
+        return (
+            self.groups[group_id]
+            for group_id in server.groups or ()
+            if group_id in self.groups
+        )
+
+    def after(self, move: Move) -> 'Snapshot':
+        """Return the cloud as it will be when a move has ended well."""
+        if move.destination is None:
+            return self
+        server = self.servers[move.server_id]
+        hosts = dict(self.hosts)
+        for name, sign in ((move.source, -1), (move.destination, 1)):
+            if name in hosts:
+                hosts[name] = _with_use(hosts[name], server.request, sign)
+        groups = {
+            group.id: dataclasses.replace(
+                group, members={**group.members, server.id: move.destination}
+            )
+            for group in self.groups_of(server)
+        }
+        moved = dataclasses.replace(server, host=move.destination)
+        return dataclasses.replace(
+            self,
+            hosts=hosts,
+            groups={**self.groups, **groups},
+            servers={**self.servers, server.id: moved},
+        )
+
+
+def _with_use(host: Host, request: ResourceRequest, sign: int) -> Host:
+    """Add a request to what is used of a host, or take it away."""
+    wanted = request.total
+    providers = []
+    for provider in host.providers or ():
+        resources = dict(provider.resources)
+        for resource_class in wanted.keys() & resources.keys():
+            room = resources[resource_class]
+            used = max(0, room.used + sign * wanted.pop(resource_class))
+            resources[resource_class] = dataclasses.replace(room, used=used)
+        providers.append(dataclasses.replace(provider, resources=resources))
+    if host.providers is None:
+        return host
+    return dataclasses.replace(host, providers=tuple(providers))
