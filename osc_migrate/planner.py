@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan a whole set of moves: which server, how, where to, in which order.
+
+Pure and greedy: the largest server first, to the host that keeps the most
+room of what is scarcest there; then the cloud is looked at as it will be
+after that move. The checks are the constraints: what they forbid on every
+host strands the server, and their findings are the explanation.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+from osc_migrate import checks
+from osc_migrate import exceptions
+from osc_migrate import model
+from osc_migrate import verdict
+from osc_migrate.checks import Finding
+from osc_migrate.checks import Severity
+
+ORDERS = ('largest', 'smallest', 'name')
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Moves in the order to start them, and who must stay and why."""
+
+    moves: tuple[model.Move, ...]
+    stranded: Mapping[model.Server, tuple[Finding, ...]]
+    report: verdict.Report
+
+
+def plan(
+    snapshot: model.Snapshot,
+    host: verdict.Names = (),
+    *,
+    looking: verdict.Scrutiny | None = None,
+    order: str = 'largest',
+    allow_cold: bool = False,
+    **how: Any,
+) -> Plan:
+    """Plan how to empty hosts, or to move all servers of the snapshot.
+
+    :param host: the host or hosts to empty
+    :param looking: from :func:`osc_migrate.verdict.scrutiny`; else its
+        arguments are in ``how``
+    :param order: ``largest``, ``smallest`` or ``name``
+    :param allow_cold: whether a running server may be powered off to move
+    :raises InvalidInput: an unknown host, method, order or check
+    """
+    if order not in ORDERS:
+        raise exceptions.InvalidInput(
+            f'The order {order!r} is none of {", ".join(ORDERS)}'
+        )
+    looking = looking or verdict.scrutiny(snapshot, **how)
+    leaving = verdict.names(host)
+    report = verdict.preflight(snapshot, host, looking=looking)
+    moves: list[model.Move] = []
+    stranded: dict[model.Server, tuple[Finding, ...]] = {}
+    ahead = snapshot
+    for entry in _ordered(report.servers, order):
+        move, findings = _choose(
+            entry, ahead, looking, leaving=leaving, allow_cold=allow_cold
+        )
+        if move is None:
+            stranded[entry.server] = tuple(findings)
+        else:
+            moves.append(move)
+            ahead = ahead.after(move)
+    return Plan(moves=tuple(moves), stranded=stranded, report=report)
+
+
+def _ordered(
+    entries: Iterable[verdict.ServerReport], order: str
+) -> list[verdict.ServerReport]:
+    if order == 'name':
+        return sorted(entries, key=lambda e: (e.server.name, e.server.id))
+    sign = -1 if order == 'largest' else 1
+    return sorted(
+        entries,
+        key=lambda e: (
+            sign * e.server.flavor.ram,
+            sign * e.server.flavor.vcpus,
+            e.server.name,
+        ),
+    )
+
+
+def _choose(
+    entry: verdict.ServerReport,
+    ahead: model.Snapshot,
+    looking: verdict.Scrutiny,
+    *,
+    leaving: frozenset[str],
+    allow_cold: bool,
+) -> tuple[model.Move | None, list[Finding]]:
+    """Take the first way that leads anywhere."""
+    why_not: list[Finding] = []
+    for way in looking.ways:
+        destination, findings = _place(
+            entry, ahead, looking, way=way, leaving=leaving
+        )
+        if destination is None:
+            why_not += findings
+        elif _stops_the_guest(entry.server, way, looking.ways, allow_cold):
+            why_not.append(_cold_only(entry.server))
+        else:
+            move = model.Move(
+                server_id=entry.server.id,
+                source=entry.server.host or '',
+                destination=destination,
+                migration_type=way,
+            )
+            return move, []
+    return None, _most_telling(why_not, entry.server)
+
+
+def _stops_the_guest(
+    server: model.Server,
+    way: model.MigrationType,
+    ways: Sequence[model.MigrationType],
+    allow_cold: bool,
+) -> bool:
+    return (
+        way is model.MigrationType.COLD
+        and server.vm_state == 'active'
+        and len(ways) > 1
+        and not allow_cold
+    )
+
+
+def _cold_only(server: model.Server) -> Finding:
+    return Finding(
+        check='server-downtime',
+        severity=Severity.ERROR,
+        message='could move cold, but that powers the guest off',
+        remedy='say --allow-cold',
+        evidence={},
+        is_transient=False,
+        server=server.id,
+        destination=None,
+        migration_type=model.MigrationType.COLD,
+    )
+
+
+def _place(
+    entry: verdict.ServerReport,
+    ahead: model.Snapshot,
+    looking: verdict.Scrutiny,
+    *,
+    way: model.MigrationType,
+    leaving: frozenset[str],
+) -> tuple[str | None, list[Finding]]:
+    """Find the best destination for one way of moving, or say why none is."""
+    own = [
+        finding
+        for finding in entry.findings
+        if finding.migration_type is way and finding.severity is Severity.ERROR
+    ]
+    if own:
+        return None, own
+    server = ahead.servers[entry.server.id]
+    why_not: list[Finding] = []
+    for name in _preferred(entry, ahead, way):
+        if name in leaving:
+            continue
+        candidate = checks.Candidate(
+            server=server,
+            destination=ahead.hosts[name],
+            migration_type=way,
+            snapshot=ahead,
+        )
+        found = [
+            finding
+            for finding in checks.examine(
+                looking.destination_checks, candidate, looking.ignored
+            )
+            if finding.severity is Severity.ERROR
+        ]
+        if not found:
+            return name, []
+        why_not += found
+    return None, why_not
+
+
+def _preferred(
+    entry: verdict.ServerReport,
+    ahead: model.Snapshot,
+    way: model.MigrationType,
+) -> list[str]:
+    """Order the destinations: those without errors before, roomiest first."""
+
+    def key(name: str) -> tuple[bool, int, float, str]:
+        found = [f for f in entry.pairs[name] if f.migration_type is way]
+        worst = max((f.severity for f in found), default=Severity.INFO)
+        left = _share_left(ahead.hosts[name], entry.server)
+        return worst is Severity.ERROR, worst, -left, name
+
+    return sorted(entry.pairs, key=key)
+
+
+def _share_left(host: model.Host, server: model.Server) -> float:
+    """Return the smallest share that stays free of what the server takes."""
+    shares = [1.0]
+    for resource_class, needed in server.request.total.items():
+        room = host.room(resource_class)
+        if room is not None and room.capacity:
+            shares.append((room.free - needed) / room.capacity)
+    return min(shares)
+
+
+def _most_telling(
+    findings: Iterable[Finding], server: model.Server
+) -> list[Finding]:
+    """Drop repetitions; say so if there was nowhere to go at all."""
+    seen: dict[tuple[str, str | None, str], Finding] = {}
+    for finding in findings:
+        seen.setdefault(
+            (finding.check, finding.destination, finding.message), finding
+        )
+    if seen:
+        return list(seen.values())
+    return [
+        Finding(
+            check='destination-none',
+            severity=Severity.ERROR,
+            message='there is no other enabled host',
+            remedy='openstack compute service list --service nova-compute',
+            evidence={},
+            is_transient=False,
+            server=server.id,
+            destination=None,
+            migration_type=model.MigrationType.LIVE,
+        )
+    ]

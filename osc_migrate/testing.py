@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builders of values for tests, ours and those of third-party checks.
+
+Each returns an ordinary value with plain attributes; name the ones that the
+test is about. Defaults are a healthy x86 cloud in which everything can move.
+"""
+
+from collections.abc import Iterable
+import itertools
+from typing import Any
+import uuid
+
+from osc_migrate import model
+from osc_migrate import resources
+
+_NUMBERS = itertools.count(1)
+_NAMESPACE = uuid.UUID('6a0f3d52-6b0f-4b5e-9c53-1f6f4a6b2f0e')
+
+
+def identifier(name: str) -> str:
+    """Return the same UUID for the same name."""
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def flavor(**attributes: Any) -> model.Flavor:
+    """Build a flavor: 1 VCPU, 512 MiB, 1 GiB disk."""
+    values: dict[str, Any] = {
+        'original_name': 'small',
+        'vcpus': 1,
+        'ram': 512,
+        'disk': 1,
+        'ephemeral': 0,
+        'swap': 0,
+        'extra_specs': {},
+    }
+    return model.Flavor(**{**values, **attributes})
+
+
+def port(**attributes: Any) -> model.Port:
+    """Build an ordinary port on a VLAN network."""
+    values: dict[str, Any] = {
+        'id': identifier(f'port-{next(_NUMBERS)}'),
+        'network_id': identifier('network'),
+        'network_type': 'vlan',
+        'physical_network': 'physnet1',
+        'vnic_type': 'normal',
+        'vif_type': 'ovs',
+        'host_id': 'compute-1',
+        'device_profile': None,
+        'resource_request': {},
+        'bindings': None,
+    }
+    return model.Port(**{**values, **attributes})
+
+
+def volume(**attributes: Any) -> model.Volume:
+    """Build an attached volume."""
+    values: dict[str, Any] = {
+        'id': identifier(f'volume-{next(_NUMBERS)}'),
+        'device': '/dev/vda',
+        'status': 'in-use',
+        'migration_status': None,
+        'multiattach': False,
+        'encrypted': False,
+        'image_metadata': {},
+    }
+    return model.Volume(**{**values, **attributes})
+
+
+def server(name: str = 'server', **attributes: Any) -> model.Server:
+    """Build an ACTIVE server on compute-1; its request fits its flavor."""
+    values: dict[str, Any] = {
+        'id': identifier(name),
+        'name': name,
+        'project_id': identifier('project'),
+        'user_id': identifier('user'),
+        'status': 'ACTIVE',
+        'vm_state': 'active',
+        'task_state': None,
+        'power_state': 1,
+        'host': 'compute-1',
+        'hypervisor_hostname': 'compute-1',
+        'host_status': 'UP',
+        'locked': False,
+        'locked_reason': None,
+        'created': '2026-01-01T00:00:00Z',
+        'launched_at': '2026-01-01T00:00:05.000000',
+        'availability_zone': 'nova',
+        'pinned_availability_zone': '',
+        'flavor': flavor(),
+        'image': identifier('image'),
+        'image_properties': {},
+        'image_traits': frozenset(),
+        'config_drive': False,
+        'scheduler_hints': {},
+        'metadata': {},
+        'tags': (),
+        'fault': None,
+        'root_device_name': '/dev/vda',
+        'volumes': (),
+        'ports': (),
+        'shares': (),
+        'topology': None,
+        'allocations': None,
+        'groups': (),
+    }
+    values.update(attributes)
+    values.setdefault(
+        'request',
+        resources.request(
+            values['flavor'],
+            image_properties=values['image_properties'] or {},
+            image_traits=values['image_traits'] or (),
+            is_volume_backed=values['image'] == '',
+            ports=values['ports'] or (),
+        ),
+    )
+    return model.Server(**values)
+
+
+def provider(
+    name: str = 'compute-1', **attributes: Any
+) -> model.ResourceProvider:
+    """Build a root provider: 64 VCPU, 64 GiB, 1000 GB, nothing used."""
+    values: dict[str, Any] = {
+        'id': identifier(name),
+        'parent_id': None,
+        'resources': {
+            'VCPU': room(64),
+            'MEMORY_MB': room(65536),
+            'DISK_GB': room(1000),
+        },
+        'traits': frozenset(),
+    }
+    return model.ResourceProvider(**{**values, **attributes})
+
+
+def room(capacity: int, used: int = 0, **attributes: Any) -> model.Room:
+    """Build the room of one resource class."""
+    return model.Room(
+        **{
+            'capacity': capacity,
+            'used': used,
+            'max_unit': None,
+            **attributes,
+        }
+    )
+
+
+def cpu_info(**attributes: Any) -> model.CpuInfo:
+    """Build the CPU of an ordinary host."""
+    values: dict[str, Any] = {
+        'arch': 'x86_64',
+        'vendor': 'Intel',
+        'model': 'Skylake-Server',
+        'features': frozenset({'aes', 'avx', 'avx2'}),
+        'topology': {'cells': 2, 'sockets': 1, 'cores': 4, 'threads': 2},
+    }
+    return model.CpuInfo(**{**values, **attributes})
+
+
+def host(name: str = 'compute-1', **attributes: Any) -> model.Host:
+    """Build an enabled host that is up."""
+    values: dict[str, Any] = {
+        'name': name,
+        'service_id': identifier(f'service-{name}'),
+        'status': 'enabled',
+        'state': 'up',
+        'disabled_reason': None,
+        'forced_down': False,
+        'zone': 'nova',
+        'updated_at': '2026-01-01T00:00:00.000000',
+        'hypervisor_id': identifier(name),
+        'hypervisor_hostname': name,
+        'hypervisor_type': 'QEMU',
+        'hypervisor_version': 8002002,
+        'cpu_info': cpu_info(),
+        'running_vms': 0,
+        'providers': (provider(name),),
+        'agents': None,
+    }
+    return model.Host(**{**values, **attributes})
+
+
+def group(name: str = 'group', **attributes: Any) -> model.ServerGroup:
+    """Build an anti-affinity group without members."""
+    values: dict[str, Any] = {
+        'id': identifier(f'group-{name}'),
+        'name': name,
+        'policy': 'anti-affinity',
+        'max_server_per_host': 1,
+        'members': {},
+    }
+    return model.ServerGroup(**{**values, **attributes})
+
+
+def migration(number: int = 1, **attributes: Any) -> model.Migration:
+    """Build the record of a running live migration."""
+    values: dict[str, Any] = {
+        'id': number,
+        'uuid': identifier(f'migration-{number}'),
+        'server_id': identifier('server'),
+        'status': 'running',
+        'migration_type': 'live-migration',
+        'source_compute': 'compute-1',
+        'dest_compute': 'compute-2',
+        'user_id': identifier('operator'),
+        'created_at': '2026-01-01T00:00:00.000000',
+        'updated_at': '2026-01-01T00:00:05.000000',
+        'memory_total': None,
+        'memory_processed': None,
+        'memory_remaining': None,
+        'disk_total': None,
+        'disk_processed': None,
+        'disk_remaining': None,
+    }
+    return model.Migration(**{**values, **attributes})
+
+
+def snapshot(
+    servers: Iterable[model.Server] = (),
+    hosts: Iterable[model.Host] | None = None,
+    groups: Iterable[model.ServerGroup] = (),
+    **attributes: Any,
+) -> model.Snapshot:
+    """Build a snapshot of four hosts, seen by an administrator."""
+    if hosts is None:
+        hosts = [host(f'compute-{number}') for number in range(1, 5)]
+    values: dict[str, Any] = {
+        'taken_at': '2026-01-01T00:00:00+00:00',
+        'user_id': identifier('operator'),
+        'roles': frozenset({'admin'}),
+        'compute_microversion': '2.104',
+        'servers': {item.id: item for item in servers},
+        'hosts': {item.name: item for item in hosts},
+        'groups': {item.id: item for item in groups},
+        'aggregates': (),
+        'migrations': (),
+        'candidates': {},
+        'gaps': (),
+    }
+    return model.Snapshot(**{**values, **attributes})
