@@ -96,13 +96,14 @@ def _choose(
 ) -> tuple[model.Move | None, list[Finding]]:
     """Take the first way that leads anywhere."""
     why_not: list[Finding] = []
-    for way in looking.ways:
+    ways = looking.ways_for(entry.server)
+    for way in ways:
         destination, findings = _place(
             entry, ahead, looking, way=way, leaving=leaving
         )
         if destination is None:
             why_not += findings
-        elif _stops_the_guest(entry.server, way, looking.ways, allow_cold):
+        elif _stops_the_guest(entry.server, way, ways, allow_cold):
             why_not.append(_cold_only(entry.server))
         else:
             move = model.Move(

@@ -122,6 +122,14 @@ class Scrutiny:
         """Return the checks that look at a server and a destination."""
         return [c for c in self.checks if c.scope is Scope.DESTINATION]
 
+    def ways_for(
+        self, server: model.Server
+    ) -> tuple[model.MigrationType, ...]:
+        """Return the ways to examine: a stopped server has only one."""
+        if server.vm_state == 'stopped' and len(self.ways) > 1:
+            return (model.MigrationType.COLD,)
+        return self.ways
+
     def destinations(
         self, server: model.Server, snapshot: model.Snapshot
     ) -> list[model.Host]:
@@ -238,7 +246,7 @@ def _report(
     own: list[Finding] = []
     pairs: dict[str, list[Finding]] = {}
     likeness = _likeness(server)
-    for way in looking.ways:
+    for way in looking.ways_for(server):
         candidate = Candidate(
             server=server,
             destination=None,
@@ -258,7 +266,7 @@ def _report(
                 check_module.finding(check_id, draft, pair, looking.ignored)
                 for check_id, draft in shared[key]
             ]
-    return _judge(server, looking.ways, own, pairs)
+    return _judge(server, looking.ways_for(server), own, pairs)
 
 
 def _drafts(
