@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read Nova: services, hypervisors, servers, groups, migrations.
+
+Each read names the microversion it is written for; an older Nova is asked
+for its newest instead, and what it then leaves out becomes ``None``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+import re
+from typing import Any
+from urllib import parse
+
+from osc_migrate import exceptions
+from osc_migrate import model
+from osc_migrate import resources
+from osc_migrate.cloud import connection
+
+# scheduler_hints came with 2.100, image.properties with 2.98
+SERVERS = (2, 100)
+SERVICES = (2, 53)
+# the last one that tells cpu_info and hypervisor_version
+HYPERVISORS = (2, 87)
+AGGREGATES = (2, 41)
+# policy and max_server_per_host instead of policies
+GROUPS = (2, 64)
+# user_id and project_id of a record
+MIGRATIONS = (2, 80)
+PAGE = 1000
+
+_UUID = re.compile(r'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')
+
+
+def services(link: connection.Connection) -> list[Any]:
+    """Return the nova-compute services as Nova shows them."""
+    with connection.translated('GET /os-services'):
+        found = link.compute(SERVICES).services.list(binary='nova-compute')
+    return [service.to_dict() for service in found]
+
+
+def hypervisors(link: connection.Connection) -> dict[str, Any]:
+    """Return what os-hypervisors tells, by service host."""
+    found: dict[str, Any] = {}
+    marker = None
+    while True:
+        with connection.translated('GET /os-hypervisors/detail'):
+            page = link.compute(HYPERVISORS).hypervisors.list(
+                detailed=True, marker=marker, limit=PAGE
+            )
+        for item in page:
+            known = item.to_dict()
+            found[known['service']['host']] = known
+        if len(page) < PAGE:
+            return found
+        marker = page[-1].id
+
+
+def host(
+    service: Mapping[str, Any], hypervisor: Mapping[str, Any] | None
+) -> model.Host:
+    """Join a service and its node; Placement and Neutron come later."""
+    known = hypervisor or {}
+    return model.Host(
+        name=service['host'],
+        service_id=str(service['id']),
+        status=service['status'],
+        state=service['state'],
+        disabled_reason=service.get('disabled_reason'),
+        forced_down=bool(service.get('forced_down')),
+        zone=service['zone'],
+        updated_at=service.get('updated_at'),
+        hypervisor_id=known.get('id'),
+        hypervisor_hostname=known.get('hypervisor_hostname'),
+        hypervisor_type=known.get('hypervisor_type'),
+        hypervisor_version=known.get('hypervisor_version'),
+        cpu_info=_cpu_info(known.get('cpu_info')),
+        running_vms=known.get('running_vms'),
+        providers=None,
+        agents=None,
+    )
+
+
+def _cpu_info(known: Any) -> model.CpuInfo | None:
+    if not isinstance(known, dict) or not known:
+        return None
+    features = known.get('features') or ()
+    return model.CpuInfo(
+        arch=known.get('arch'),
+        vendor=known.get('vendor'),
+        model=known.get('model'),
+        features=frozenset(map(str, features)),
+        topology={
+            key: int(value)
+            for key, value in (known.get('topology') or {}).items()
+        },
+    )
+
+
+def aggregates(
+    link: connection.Connection,
+) -> tuple[model.Aggregate, ...]:
+    """Return the host aggregates."""
+    with connection.translated('GET /os-aggregates'):
+        found = link.compute(AGGREGATES).aggregates.list()
+    return tuple(
+        model.Aggregate(
+            name=item.name,
+            uuid=getattr(item, 'uuid', None),
+            hosts=frozenset(item.hosts),
+            metadata=item.metadata,
+        )
+        for item in found
+    )
+
+
+def groups(link: connection.Connection) -> list[model.ServerGroup]:
+    """Return all server groups; the hosts of their members come later."""
+    found: list[model.ServerGroup] = []
+    while True:
+        with connection.translated('GET /os-server-groups'):
+            page = link.compute(GROUPS).server_groups.list(
+                all_projects=True, limit=PAGE, offset=len(found)
+            )
+        found += [_group(item.to_dict()) for item in page]
+        if len(page) < PAGE:
+            return found
+
+
+def _group(known: Mapping[str, Any]) -> model.ServerGroup:
+    policies = known.get('policies') or ['']
+    rules = known.get('rules') or {}
+    return model.ServerGroup(
+        id=known['id'],
+        name=known['name'],
+        policy=known.get('policy') or policies[0],
+        max_server_per_host=int(rules.get('max_server_per_host', 1)),
+        members=dict.fromkeys(known['members']),
+    )
+
+
+def servers(
+    link: connection.Connection, **filters: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the servers of all projects that pass Nova's filters."""
+    # unknown filters are errors since 2.102; all of ours are known
+    asked: dict[str, Any] = {'all_tenants': 1, 'limit': PAGE, **filters}
+    while True:
+        page = link.get(
+            'compute',
+            f'/servers/detail?{parse.urlencode(asked)}',
+            microversion=link.microversion(SERVERS),
+        )['servers']
+        yield from page
+        if len(page) < PAGE:
+            return
+        asked['marker'] = page[-1]['id']
+
+
+def server_body(
+    link: connection.Connection, server_id: str
+) -> dict[str, Any] | None:
+    """Return one server as Nova shows it, ``None`` if there is none."""
+    try:
+        body = link.get(
+            'compute',
+            f'/servers/{server_id}',
+            microversion=link.microversion(SERVERS),
+        )
+    except exceptions.CloudError as error:
+        if error.status_code == 404:
+            return None
+        raise
+    known: dict[str, Any] = body['server']
+    return known
+
+
+def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
+    """Return the one server of any project with this id or name.
+
+    :raises ServerNotFound: there is none
+    :raises AmbiguousName: there are several
+    """
+    if _UUID.match(name):
+        known = server_body(link, name)
+        if known is not None:
+            return known
+    # Nova reads the name as a regular expression
+    pattern = f'^{re.escape(name)}$'
+    found = [s for s in servers(link, name=pattern) if s['name'] == name]
+    if not found:
+        raise exceptions.ServerNotFound(name)
+    if len(found) > 1:
+        raise exceptions.AmbiguousName(name, (s['id'] for s in found))
+    return found[0]
+
+
+def migrations(
+    link: connection.Connection, *, limit: int = PAGE, **filters: Any
+) -> list[model.Migration]:
+    """Return the newest records of migrations that pass Nova's filters."""
+    with connection.translated('GET /os-migrations'):
+        found = link.compute(MIGRATIONS).migrations.list(
+            limit=limit, **filters
+        )
+    return [migration(item.to_dict()) for item in found]
+
+
+def running_migrations(
+    link: connection.Connection, server_id: str
+) -> list[model.Migration]:
+    """Return the live migrations of a server in progress, with figures."""
+    with connection.translated(f'GET /servers/{server_id}/migrations'):
+        found = link.compute(MIGRATIONS).server_migrations.list(server_id)
+    return [migration(item.to_dict(), server_id) for item in found]
+
+
+def migration(
+    known: Mapping[str, Any], server_id: str | None = None
+) -> model.Migration:
+    """Read a migration in either of Nova's two spellings."""
+    return model.Migration(
+        id=known['id'],
+        uuid=known.get('uuid', ''),
+        server_id=known.get('instance_uuid') or server_id or '',
+        status=known['status'],
+        # GET /servers/{id}/migrations lists live migrations only
+        migration_type=known.get('migration_type') or 'live-migration',
+        source_compute=known.get('source_compute'),
+        dest_compute=known.get('dest_compute'),
+        user_id=known.get('user_id'),
+        created_at=known['created_at'],
+        updated_at=known.get('updated_at'),
+        memory_total=known.get('memory_total_bytes'),
+        memory_processed=known.get('memory_processed_bytes'),
+        memory_remaining=known.get('memory_remaining_bytes'),
+        disk_total=known.get('disk_total_bytes'),
+        disk_processed=known.get('disk_processed_bytes'),
+        disk_remaining=known.get('disk_remaining_bytes'),
+    )
+
+
+def server(
+    known: Mapping[str, Any],
+    *,
+    groups: Iterable[model.ServerGroup] | None,
+    ports: tuple[model.Port, ...] | None,
+    image_traits: frozenset[str] | None,
+    allocations: Mapping[str, Mapping[str, int]] | None,
+) -> model.Server:
+    """Read a server as ``GET /servers/detail`` shows it."""
+    flavor = _flavor(known['flavor'])
+    image = known['image']['id'] if known.get('image') else ''
+    properties = (known.get('image') or {}).get('properties')
+    if image == '':
+        properties = {}
+    return model.Server(
+        id=known['id'],
+        name=known['name'],
+        project_id=known['tenant_id'],
+        user_id=known.get('user_id'),
+        status=known['status'],
+        vm_state=known.get('OS-EXT-STS:vm_state'),
+        task_state=known.get('OS-EXT-STS:task_state'),
+        power_state=known.get('OS-EXT-STS:power_state'),
+        host=known.get('OS-EXT-SRV-ATTR:host'),
+        hypervisor_hostname=known.get('OS-EXT-SRV-ATTR:hypervisor_hostname'),
+        host_status=known.get('host_status'),
+        locked=known.get('locked'),
+        locked_reason=known.get('locked_reason'),
+        created=known['created'],
+        launched_at=known.get('OS-SRV-USG:launched_at'),
+        availability_zone=known.get('OS-EXT-AZ:availability_zone'),
+        pinned_availability_zone=_pinned(known),
+        flavor=flavor,
+        image=image,
+        image_properties=properties,
+        image_traits=image_traits,
+        config_drive=bool(known.get('config_drive')),
+        scheduler_hints=known.get('scheduler_hints'),
+        metadata=known.get('metadata') or {},
+        tags=tuple(known['tags']) if 'tags' in known else None,
+        fault=(known.get('fault') or {}).get('message'),
+        root_device_name=known.get('OS-EXT-SRV-ATTR:root_device_name'),
+        volumes=tuple(
+            _volume(attached)
+            for attached in known.get(
+                'os-extended-volumes:volumes_attached', ()
+            )
+        ),
+        ports=ports,
+        shares=None,
+        topology=None,
+        allocations=allocations,
+        groups=(
+            None
+            if groups is None
+            else tuple(g.id for g in groups if known['id'] in g.members)
+        ),
+        request=resources.request(
+            flavor,
+            image_properties=properties or {},
+            image_traits=image_traits or (),
+            is_volume_backed=image == '',
+            ports=ports or (),
+        ),
+    )
+
+
+def _pinned(known: Mapping[str, Any]) -> str | None:
+    if 'pinned_availability_zone' not in known:
+        return None
+    return known['pinned_availability_zone'] or ''
+
+
+def _flavor(known: Mapping[str, Any]) -> model.Flavor:
+    return model.Flavor(
+        original_name=known['original_name'],
+        vcpus=known['vcpus'],
+        ram=known['ram'],
+        disk=known['disk'],
+        ephemeral=known['ephemeral'],
+        swap=known['swap'],
+        extra_specs=known.get('extra_specs'),
+    )
+
+
+def _volume(attached: Mapping[str, Any]) -> model.Volume:
+    return model.Volume(
+        id=attached['id'],
+        device=None,
+        status=None,
+        migration_status=None,
+        multiattach=None,
+        encrypted=None,
+        image_metadata=None,
+    )

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to the services: adapters, microversions and errors.
+
+A GET is repeated when the connection breaks or a server answers 5xx; nothing
+else ever is, because an answer that got lost does not mean that nothing
+happened. A caller who must know looks again.
+"""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import functools
+import typing
+from typing import Any
+
+from keystoneauth1 import adapter
+from keystoneauth1 import discover
+from keystoneauth1 import exceptions as keystone_exceptions
+from keystoneauth1 import session as keystone_session
+from novaclient import client as nova_client
+from novaclient import exceptions as nova_exceptions
+
+from osc_migrate import exceptions
+
+# Two hosts of a service, or a restart of one, are ridden out; more is news.
+_RETRIES: Mapping[str, Any] = {
+    'connect_retries': 3,
+    'status_code_retries': 3,
+    'retriable_status_codes': (500, 502, 503, 504),
+}
+_MAJOR_VERSIONS = {
+    'compute': '2',
+    'network': '2',
+    'image': '2',
+    'block-storage': '3',
+}
+# Services have an id that is a UUID since 2.53 (Pike).
+OLDEST_COMPUTE = (2, 53)
+NEWEST_NOVACLIENT = (2, 96)
+
+
+class Connection:
+    """Access to every service through one keystoneauth1 session."""
+
+    def __init__(
+        self,
+        session: keystone_session.Session,
+        *,
+        region_name: str | None = None,
+        interface: str | None = None,
+    ) -> None:
+        self.session = session
+        self._region_name = region_name
+        self._interface = interface or 'public'
+        self._adapters: dict[str, adapter.Adapter] = {}
+        self._clients: dict[tuple[tuple[int, int], bool], Any] = {}
+
+    def _adapter(self, service_type: str) -> adapter.Adapter:
+        if service_type not in self._adapters:
+            major = _MAJOR_VERSIONS.get(service_type)
+            self._adapters[service_type] = adapter.Adapter(
+                session=self.session,
+                service_type=service_type,
+                region_name=self._region_name,
+                interface=self._interface,
+                min_version=major,
+                max_version=major and f'{major}.latest',
+                client_name='osc-migrate',
+                **_RETRIES,
+            )
+        return self._adapters[service_type]
+
+    def get(
+        self,
+        service_type: str,
+        path: str,
+        *,
+        microversion: str | None = None,
+    ) -> Any:
+        """GET a path of a service and return its JSON.
+
+        :raises CloudError: and its kinds
+        """
+        with translated(f'GET {path.partition("?")[0]} ({service_type})'):
+            answer = self._adapter(service_type).get(
+                path, microversion=microversion
+            )
+            return answer.json()
+
+    def compute(self, wanted: tuple[int, int]) -> Any:
+        """Return a novaclient for reading, at this microversion or below."""
+        return self._nova(wanted, is_reading=True)
+
+    def compute_actions(self, wanted: tuple[int, int]) -> Any:
+        """Return a novaclient that never repeats what it sends."""
+        return self._nova(wanted, is_reading=False)
+
+    def _nova(self, wanted: tuple[int, int], *, is_reading: bool) -> Any:
+        version = min(wanted, self.compute_max, NEWEST_NOVACLIENT)
+        if (version, is_reading) not in self._clients:
+            self._clients[version, is_reading] = nova_client.Client(
+                discover.version_to_string(version),
+                session=self.session,
+                service_type='compute',
+                region_name=self._region_name,
+                endpoint_type=self._interface,
+                **(_RETRIES if is_reading else {}),
+            )
+        return self._clients[version, is_reading]
+
+    @functools.cached_property
+    def compute_max(self) -> tuple[int, int]:
+        """Return the newest microversion that this Nova speaks.
+
+        :raises CloudError: no Nova, or one older than 2.53
+        """
+        with translated('GET / (compute)'):
+            data = self._adapter('compute').get_endpoint_data()
+        newest = typing.cast(
+            tuple[int, int] | None, data and data.max_microversion
+        )
+        if newest is None or newest < OLDEST_COMPUTE:
+            raise exceptions.CloudError(
+                'This needs a Nova that speaks microversion 2.53 (Pike) or '
+                'newer'
+            )
+        return newest
+
+    def microversion(self, wanted: tuple[int, int]) -> str:
+        """Return a compute microversion that this Nova speaks, as text."""
+        return str(discover.version_to_string(min(wanted, self.compute_max)))
+
+    def caller(self) -> tuple[str | None, frozenset[str]]:
+        """Return the user id and the role names of the token."""
+        with translated('POST /auth/tokens (identity)'):
+            auth = self.session.auth
+            if auth is None or not hasattr(auth, 'get_access'):
+                return None, frozenset()
+            access = auth.get_access(self.session)
+            return access.user_id, frozenset(access.role_names)
+
+    def has(self, *service_types: str) -> bool:
+        """Whether the catalogue has an endpoint of one of the types."""
+        return any(
+            self._adapter(service_type).get_endpoint() is not None
+            for service_type in service_types
+        )
+
+
+@contextlib.contextmanager
+def translated(request: str) -> Iterator[None]:
+    """Raise our exceptions instead of those of the clients.
+
+    :raises CloudError: and its kinds
+    """
+    try:
+        yield
+    except (
+        keystone_exceptions.HttpError,
+        nova_exceptions.ClientException,
+    ) as error:
+        raise _from_answer(request, error) from error
+    except (
+        keystone_exceptions.EndpointNotFound,
+        keystone_exceptions.DiscoveryFailure,
+        keystone_exceptions.ConnectFailure,
+    ) as error:
+        raise exceptions.ServiceUnavailable(
+            f'{request} is not possible: {_sentence(error)}'
+        ) from error
+    except keystone_exceptions.ClientException as error:
+        raise exceptions.CloudError(
+            f'{request} failed: {_sentence(error)}'
+        ) from error
+
+
+def _from_answer(request: str, error: Any) -> exceptions.CloudError:
+    code = getattr(error, 'http_status', None) or getattr(error, 'code', None)
+    kind = exceptions.CloudError
+    if code == 403:
+        kind = exceptions.Forbidden
+    elif code is not None and code >= 500:
+        kind = exceptions.ServiceUnavailable
+    return kind(
+        f'{request} was answered {code}: {_sentence(error)}',
+        status_code=code,
+        request_id=getattr(error, 'request_id', None),
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    """Return the first line of what an exception says."""
+    text = getattr(error, 'message', None) or str(error)
+    lines = str(text).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
