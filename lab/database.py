@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The databases: built once, kept as a template, fitted to each boot.
+
+A template is valid for the installed versions and for the code that built
+it, which its name is a digest of. It is built beside and then renamed, so
+two labs may build the same one at once.
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import datetime
+import hashlib
+from importlib import metadata
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from typing import Any
+import uuid
+
+from lab import exceptions
+from lab import folder as folders
+from lab import identity
+from lab import scenario as scenarios
+from lab import settings
+
+TEMPLATES = folders.CHECKOUT / 'lab' / 'run-template'
+PACKAGES = (
+    *('keystone', 'openstack-placement', 'nova', 'neutron', 'glance'),
+    *('cinder', 'oslo.db', 'SQLAlchemy', 'alembic'),
+)
+SOURCES = ('database', 'identity', 'schema', 'settings')
+
+Say = Callable[[str], None]
+
+
+def _digest() -> str:
+    here = pathlib.Path(__file__).parent
+    parts = [f'{name} {metadata.version(name)}' for name in PACKAGES]
+    parts += [(here / f'{name}.py').read_text() for name in SOURCES]
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
+
+
+def prepare(
+    folder: folders.Folder,
+    scenario: scenarios.Scenario,
+    ports: settings.Ports,
+    *,
+    say: Say,
+) -> None:
+    """Put databases into ``folder`` that fit this boot.
+
+    :raises: :class:`lab.exceptions.LabError` when they cannot be built.
+    """
+    template = TEMPLATES / _digest()
+    if not template.exists():
+        say('building the databases (once; the next boots use a copy)')
+        _build(template)
+    shutil.copytree(template, folder / 'db', dirs_exist_ok=True)
+    _write_catalog(folder, ports)
+    _write_agents(folder, scenario)
+
+
+def _build(template: pathlib.Path) -> None:
+    TEMPLATES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TEMPLATES) as name:
+        folder = folders.Folder(name)
+        folder.create()
+        settings.write(
+            folder,
+            scenarios.Scenario(hosts={}),
+            dict.fromkeys(settings.PORTS, 1),
+        )
+        _build_all(folder)
+        for path in list((folder / 'db').glob('*.sqlite*')):
+            if path.suffix in ('.sqlite', '.sqlite_cell0'):
+                _fold(path)
+        # Somebody else may have been faster.
+        with contextlib.suppress(OSError):
+            (folder / 'db').rename(template)
+
+
+def _fold(path: pathlib.Path) -> None:
+    """Move what was written into the one file of a database."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute('PRAGMA journal_mode = DELETE')
+
+
+def _build_all(folder: folders.Folder) -> None:
+    """Build all databases at once, each by a process of its own."""
+    environment = {
+        **os.environ,
+        **settings.environment(folder),
+        'LAB_RUN': str(folder.path),
+    }
+    builders = {}
+    for service in settings.SERVICES:
+        with open(folder.log(service), 'wb') as log:
+            builders[service] = subprocess.Popen(
+                [sys.executable, '-m', 'lab.schema', service],
+                cwd=folders.CHECKOUT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+    try:
+        for service, builder in builders.items():
+            if builder.wait():
+                text = folder.log(service).read_text()[-2000:]
+                raise exceptions.LabError(
+                    f'The database of {service} was not built:\n{text}'
+                )
+    finally:
+        for builder in builders.values():
+            builder.kill()
+            builder.wait()
+
+
+@contextlib.contextmanager
+def _open(folder: folders.Folder, name: str) -> Iterator[sqlite3.Connection]:
+    path = folder / 'db' / f'{name}.sqlite'
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        yield connection
+
+
+def _write_catalog(folder: folders.Folder, ports: settings.Ports) -> None:
+    with _open(folder, 'keystone') as connection:
+        for service in settings.SERVICES:
+            connection.execute(
+                'UPDATE endpoint SET url = replace(url, ?, ?)',
+                (
+                    identity.placeholder(service),
+                    settings.url(ports, service),
+                ),
+            )
+
+
+def _write_agents(
+    folder: folders.Folder, scenario: scenarios.Scenario
+) -> None:
+    """Write the rows that the agents of real hosts would report.
+
+    By them Neutron's own mechanism drivers bind the ports.
+    """
+    rows = [
+        row
+        for host, shape in scenario.hosts.items()
+        if shape.agent != 'absent'
+        for row in _agents(host, shape)
+    ]
+    with _open(folder, 'neutron') as connection:
+        connection.executemany(
+            'INSERT INTO agents (id, agent_type, binary, topic, host,'
+            ' admin_state_up, created_at, started_at, heartbeat_timestamp,'
+            ' configurations, load)'
+            " VALUES (?, ?, ?, 'N/A', ?, 1, ?, ?, ?, ?, 0)",
+            rows,
+        )
+
+
+def _agents(host: str, shape: scenarios.Host) -> Iterator[tuple[Any, ...]]:
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    if shape.agent == 'dead':
+        now = datetime.datetime(2000, 1, 1)
+    time = now.isoformat(' ', 'seconds')
+    networks = shape.physical_networks
+    for kind, binary, configuration in (
+        (
+            'Open vSwitch agent',
+            'neutron-openvswitch-agent',
+            {
+                'bridge_mappings': {n: f'br-{n}' for n in networks},
+                'tunnel_types': [],
+                'datapath_type': 'system',
+                'ovs_hybrid_plug': False,
+            },
+        ),
+        (
+            'NIC Switch agent',
+            'neutron-sriov-nic-agent',
+            {'device_mappings': {n: [f'ens-{n}'] for n in networks}},
+        ),
+    ):
+        number = str(uuid.uuid5(uuid.NAMESPACE_DNS, f'{host} {binary}'))
+        text = json.dumps(configuration)
+        yield number, kind, binary, host, time, time, time, text
