@@ -46,12 +46,15 @@ def clear() -> None:
 
 
 def of_server(uuid: str, name: str) -> dict[str, Any]:
-    """Return dirty_mb_s, live and cold of one server."""
+    """Return dirty_mb_s, live and cold of one server.
+
+    The scenario's are kept by UUID; what was set by name lies over them.
+    """
     document = read()
     return merge(
         _SERVER,
-        document.get(f'server:{name}', {}),
         document.get(f'server:{uuid}', {}),
+        document.get(f'server:{name}', {}),
     )
 
 

@@ -62,7 +62,6 @@ class SimulatedHost(fake.FakeDriver):
             _override('cpu_shared_set', _cpus(shared), 'compute')
         for resource, ratio in shape['allocation_ratios'].items():
             _override(f'{resource}_allocation_ratio', ratio)
-        _override('device_spec', resources.device_spec(shape), 'pci')
 
     def init_host(self, host: str) -> None:
         super().init_host(host)

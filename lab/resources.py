@@ -109,19 +109,6 @@ def traits(shape: dict[str, Any]) -> set[str]:
     return possible & set(os_traits.get_traits()) | set(shape['traits'])
 
 
-def device_spec(shape: dict[str, Any]) -> list[str]:
-    """Return ``[pci]device_spec``: every device of the host by address."""
-    result = []
-    for device in shape['pci']:
-        spec = {'address': device['address']}
-        if device['physical_network']:
-            spec['physical_network'] = device['physical_network']
-        if device['live_migratable']:
-            spec['live_migratable'] = 'yes'
-        result.append(json.dumps(spec))
-    return result
-
-
 def _pci_devices(shape: dict[str, Any]) -> list[dict[str, Any]]:
     result = []
     for device in shape['pci']:

@@ -202,6 +202,7 @@ class Server:
     flavor: str | None = None  # the first flavor of the scenario
     image: str | None = None  # the first image of the scenario
     host: str | None = None
+    came_from: str | None = None  # of VERIFY_RESIZE: where it was before
     zone: str | None = None  # asks for, and so pins, an availability zone
     group: str | None = None
     project: Literal['admin', 'demo'] = 'admin'
@@ -299,6 +300,7 @@ def check_references(scenario: Scenario) -> None:
             ('flavor', server.flavor, scenario.flavors),
             ('image', server.image, scenario.images),
             ('host', server.host, scenario.hosts),
+            ('came_from', server.came_from, scenario.hosts),
             ('group', server.group, scenario.server_groups),
         ]
         named += [
