@@ -6,7 +6,6 @@ so a port is free when it is chosen and taken from then on.
 """
 
 import dataclasses
-import importlib.util
 import os
 import socket
 import sys
@@ -14,6 +13,7 @@ import time
 
 from lab import database
 from lab import folder as folders
+from lab import populate
 from lab import processes
 from lab import readiness
 from lab import scenario as scenarios
@@ -46,7 +46,7 @@ def boot(folder: folders.Folder, scenario: scenarios.Scenario) -> None:
     folder.write('nova.json', dataclasses.asdict(scenario.nova))
     folder.write('behaviour.json', {})
     settings.write(folder, scenario, ports)
-    database.prepare(folder, scenario, ports, say=say)
+    database.prepare(folder, ports, say)
     os.mkfifo(folder.starts)
     say(f'starting the services of {len(scenario.hosts)} hosts')
     _start(folder, scenario, listeners)
@@ -55,10 +55,7 @@ def boot(folder: folders.Folder, scenario: scenarios.Scenario) -> None:
         nova=scenario.nova, hosts=scenario.hosts
     ):
         say('creating what the scenario names')
-    if importlib.util.find_spec('lab.populate'):
-        importlib.import_module('lab.populate').populate(
-            scenario, folder.clouds
-        )
+    populate.populate(scenario, folder.clouds)
     folder.ready.touch()
     say('ready')
 

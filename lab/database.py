@@ -8,10 +8,8 @@ two labs may build the same one at once.
 
 from collections.abc import Callable, Iterator
 import contextlib
-import datetime
 import hashlib
 from importlib import metadata
-import json
 import os
 import pathlib
 import shutil
@@ -19,8 +17,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from typing import Any
-import uuid
 
 from lab import exceptions
 from lab import folder as folders
@@ -40,16 +36,20 @@ Say = Callable[[str], None]
 
 def _digest() -> str:
     here = pathlib.Path(__file__).parent
-    parts = [f'{name} {metadata.version(name)}' for name in PACKAGES]
+    try:
+        parts = [f'{name} {metadata.version(name)}' for name in PACKAGES]
+    except metadata.PackageNotFoundError as error:
+        raise exceptions.LabError(
+            f'{error.name} is not installed: `pip install -c '
+            'lab/constraints.txt -r lab/requirements.txt`.'
+        ) from error
     parts += [(here / f'{name}.py').read_text() for name in SOURCES]
     return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
 
 
 def prepare(
     folder: folders.Folder,
-    scenario: scenarios.Scenario,
     ports: settings.Ports,
-    *,
     say: Say,
 ) -> None:
     """Put databases into ``folder`` that fit this boot.
@@ -62,7 +62,6 @@ def prepare(
         _build(template)
     shutil.copytree(template, folder / 'db', dirs_exist_ok=True)
     _write_catalog(folder, ports)
-    _write_agents(folder, scenario)
 
 
 def _build(template: pathlib.Path) -> None:
@@ -138,54 +137,3 @@ def _write_catalog(folder: folders.Folder, ports: settings.Ports) -> None:
                     settings.url(ports, service),
                 ),
             )
-
-
-def _write_agents(
-    folder: folders.Folder, scenario: scenarios.Scenario
-) -> None:
-    """Write the rows that the agents of real hosts would report.
-
-    By them Neutron's own mechanism drivers bind the ports.
-    """
-    rows = [
-        row
-        for host, shape in scenario.hosts.items()
-        if shape.agent != 'absent'
-        for row in _agents(host, shape)
-    ]
-    with _open(folder, 'neutron') as connection:
-        connection.executemany(
-            'INSERT INTO agents (id, agent_type, binary, topic, host,'
-            ' admin_state_up, created_at, started_at, heartbeat_timestamp,'
-            ' configurations, load)'
-            " VALUES (?, ?, ?, 'N/A', ?, 1, ?, ?, ?, ?, 0)",
-            rows,
-        )
-
-
-def _agents(host: str, shape: scenarios.Host) -> Iterator[tuple[Any, ...]]:
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    if shape.agent == 'dead':
-        now = datetime.datetime(2000, 1, 1)
-    time = now.isoformat(' ', 'seconds')
-    networks = shape.physical_networks
-    for kind, binary, configuration in (
-        (
-            'Open vSwitch agent',
-            'neutron-openvswitch-agent',
-            {
-                'bridge_mappings': {n: f'br-{n}' for n in networks},
-                'tunnel_types': [],
-                'datapath_type': 'system',
-                'ovs_hybrid_plug': False,
-            },
-        ),
-        (
-            'NIC Switch agent',
-            'neutron-sriov-nic-agent',
-            {'device_mappings': {n: [f'ens-{n}'] for n in networks}},
-        ),
-    ):
-        number = str(uuid.uuid5(uuid.NAMESPACE_DNS, f'{host} {binary}'))
-        text = json.dumps(configuration)
-        yield number, kind, binary, host, time, time, time, text
