@@ -117,6 +117,7 @@ class _Listener(base.PollStyleListener):
         self._connection = connection
         self._names = tuple(names)
         self._received: queue.Queue[Body | None] = queue.Queue()
+        self._is_stopped = False
         for name in self._names:
             connection.listeners[name] = self._received
             connection.send(broker.SUBSCRIBE, name)
@@ -124,7 +125,8 @@ class _Listener(base.PollStyleListener):
     @base.batch_poll_helper
     def poll(self, timeout: float | None = None) -> _Incoming | None:
         try:
-            body = self._received.get(timeout=timeout)
+            # A stopped server still takes what is here, and then ends.
+            body = self._received.get(not self._is_stopped, timeout)
         except queue.Empty:
             return None
         return None if body is None else _Incoming(self._connection, body)
@@ -133,6 +135,7 @@ class _Listener(base.PollStyleListener):
         for name in self._names:
             self._connection.send(broker.UNSUBSCRIBE, name)
             self._connection.listeners.pop(name, None)
+        self._is_stopped = True
         self._received.put(None)
 
 

@@ -35,9 +35,18 @@ def _start_services() -> None:
     import os_brick
     from oslo_config import cfg
 
+    reporting = threading.Lock()
+
+    class Service(service.Service):
+        def report_state(self) -> None:
+            # Cinder remembers only one service in a process.
+            with reporting:
+                service.Service.service_id = self.origin_service_id
+                super().report_state()
+
     os_brick.setup(cfg.CONF)
     (backend,) = cfg.CONF.enabled_backends
-    service.Service.create(
+    Service.create(
         host=f'{cfg.CONF.host}@{backend}',
         service_name=backend,
         binary=constants.VOLUME_BINARY,
@@ -45,7 +54,7 @@ def _start_services() -> None:
     ).start()
     # It sleeps for a minute, in case that other volume services report, but
     # schedules from the first report on.
-    scheduler = service.Service.create(binary=constants.SCHEDULER_BINARY)
+    scheduler = Service.create(binary=constants.SCHEDULER_BINARY)
     threading.Thread(target=scheduler.start, daemon=True).start()
 
 
