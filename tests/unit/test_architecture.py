@@ -24,6 +24,8 @@ ORDER = [
     'checks',
     'verdict',
     'planner',
+    'task',
+    'stall',
     'machine',
     'cloud',
     'executor',
@@ -42,6 +44,8 @@ PURE = {
     'checks',
     'verdict',
     'planner',
+    'task',
+    'stall',
     'machine',
 }
 # What a pure part may not import: clients, clocks, output, concurrency.
