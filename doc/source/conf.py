@@ -16,7 +16,7 @@ autodoc_typehints = 'description'
 autoprogram_cliff_application = 'openstack'
 
 html_theme = 'openstackdocs'
-html_theme_options = {'display_badge': False}
+html_theme_options = {'analytics_tracking_code': '', 'display_badge': False}
 openstackdocs_auto_name = False
 # No hosting is assumed: no links to a repository or a bug tracker.
 openstackdocs_repo_name = ''

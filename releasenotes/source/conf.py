@@ -7,7 +7,7 @@ copyright = 'the osc-migrate contributors'
 extensions = ['openstackdocstheme', 'reno.sphinxext']
 
 html_theme = 'openstackdocs'
-html_theme_options = {'display_badge': False}
+html_theme_options = {'analytics_tracking_code': '', 'display_badge': False}
 openstackdocs_auto_name = False
 openstackdocs_repo_name = ''
 openstackdocs_bug_project = ''

@@ -87,9 +87,10 @@ class EntryPointTest(base.BaseTestCase):
         ours = {name.replace('_', ' ') for name in declared()[COMMANDS]}
         others = {
             point.name.replace('_', ' ')
-            for point in importlib.metadata.entry_points()
+            for distribution in importlib.metadata.distributions()
+            if distribution.name != 'osc-migrate'
+            for point in distribution.entry_points
             if point.group.startswith('openstack.')
-            if point.dist is None or point.dist.name != 'osc-migrate'
         }
         self.assertIn('server migrate', others)
         self.assertEqual(set(), ours & others)
@@ -143,7 +144,9 @@ class StartUpTest(base.BaseTestCase):
             {
                 name
                 for name in added
-                if not re.fullmatch(r'osc_migrate(\.osc(\..+)?)?', name)
+                if not re.fullmatch(
+                    r'osc_migrate(\.(exceptions|osc(\..+)?))?', name
+                )
                 and name.partition('.')[0] not in sys.stdlib_module_names
             },
         )
