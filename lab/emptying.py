@@ -24,8 +24,8 @@ def delete_everything(admin: apis.Api) -> None:
     )
     _forget_migrations()
     _delete_allocations(admin)
-    volumes = admin.send('block-storage', 'GET', '/v3/volumes?all_tenants=1')
-    _delete(admin, 'block-storage', '/v3/volumes', volumes['volumes'])
+    volumes = admin.send('block-storage', 'GET', '/volumes?all_tenants=1')
+    _delete(admin, 'block-storage', '/volumes', volumes['volumes'])
     for kind in ('ports', 'networks'):
         found = admin.send('network', 'GET', f'/v2.0/{kind}')[kind]
         _delete(admin, 'network', f'/v2.0/{kind}', found)

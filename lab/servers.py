@@ -188,7 +188,7 @@ class _Maker:
         body = {'name': volume.name or '', 'size': volume.size}
         if volume.multiattach:
             body['volume_type'] = self._multiattach_type()
-        answer = self._volumes('POST', '/v3/volumes', {'volume': body})
+        answer = self._volumes('POST', '/volumes', {'volume': body})
         identity = str(answer['volume']['id'])
         self._wait_for_volume(identity, 'available')
         return identity
@@ -196,11 +196,11 @@ class _Maker:
     def _multiattach_type(self) -> str:
         name = 'multiattach'
         with self.lock:
-            found = self._volumes('GET', '/v3/types')['volume_types']
+            found = self._volumes('GET', '/types')['volume_types']
             if name not in [entry['name'] for entry in found]:
                 specs = {'multiattach': '<is> True'}
                 body = {'name': name, 'extra_specs': specs}
-                self._volumes('POST', '/v3/types', {'volume_type': body})
+                self._volumes('POST', '/types', {'volume_type': body})
         return name
 
     def _volumes(self, method: str, path: str, body: Any = None) -> Any:
@@ -216,7 +216,7 @@ class _Maker:
             self._wait_for_volume(volume, 'in-use')
 
     def _wait_for_volume(self, volume: str, status: str) -> None:
-        path = f'/v3/volumes/{volume}'
+        path = f'/volumes/{volume}'
         apis.wait_for(
             lambda: self._volumes('GET', path)['volume']['status'] == status,
             TIMEOUT,
