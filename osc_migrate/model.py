@@ -13,6 +13,12 @@ import dataclasses
 import enum
 from typing import Any
 
+from osc_migrate import inventory
+from osc_migrate.inventory import RequestGroup as RequestGroup
+from osc_migrate.inventory import ResourceProvider as ResourceProvider
+from osc_migrate.inventory import ResourceRequest as ResourceRequest
+from osc_migrate.inventory import Room as Room
+
 
 class MigrationType(enum.StrEnum):
     """How a server goes from one host to another."""
@@ -92,52 +98,6 @@ class Topology:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RequestGroup:
-    """What one group of a resource request asks of one provider."""
-
-    resources: Mapping[str, int]
-    required_traits: frozenset[str]
-    forbidden_traits: frozenset[str]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceRequest:
-    """What Nova's scheduler will ask Placement for a server.
-
-    ``groups`` maps the suffix of a group to it; ``''`` is the unsuffixed
-    one, which any providers of a tree may serve together. ``root_required``
-    are traits of the root provider. See :mod:`osc_migrate.resources`.
-    """
-
-    groups: Mapping[str, RequestGroup]
-    group_policy: str | None
-    root_required: frozenset[str]
-
-    @property
-    def total(self) -> dict[str, int]:
-        """Return the sum of all groups by resource class."""
-        total: dict[str, int] = {}
-        for group in self.groups.values():
-            for resource_class, amount in group.resources.items():
-                total[resource_class] = total.get(resource_class, 0) + amount
-        return total
-
-    @property
-    def required_traits(self) -> frozenset[str]:
-        """Return the traits that the tree must have somewhere."""
-        return self.root_required.union(
-            *(group.required_traits for group in self.groups.values())
-        )
-
-    @property
-    def forbidden_traits(self) -> frozenset[str]:
-        """Return the traits that the unsuffixed group forbids."""
-        return frozenset().union(
-            *(group.forbidden_traits for group in self.groups.values())
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A server, with what moves with it.
 
@@ -191,35 +151,6 @@ class Server:
     def is_volume_backed(self) -> bool | None:
         """Whether it boots from a volume; ``None`` if unknown."""
         return None if self.image is None else self.image == ''
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """One resource class of a provider.
-
-    ``capacity`` is ``(total - reserved) * allocation_ratio`` rounded down,
-    as Placement counts it. The other attributes of the inventory are not in
-    Placement's summaries and often unknown.
-    """
-
-    capacity: int
-    used: int
-    max_unit: int | None
-
-    @property
-    def free(self) -> int:
-        """What is left, never below zero."""
-        return max(0, self.capacity - self.used)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceProvider:
-    """A resource provider of a host's tree; the root has no parent."""
-
-    id: str
-    parent_id: str | None
-    resources: Mapping[str, Room]
-    traits: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +229,33 @@ class Host:
             capacity=sum(room.capacity for room in rooms),
             used=sum(room.used for room in rooms),
             max_unit=max(units, default=None),
+        )
+
+    def taking_in(
+        self, server: Server
+    ) -> tuple['Host', inventory.Allotment | None]:
+        """Add what a server takes; return the host and what it took."""
+        if self.providers is None:
+            return self, None
+        request = inventory.translated(self.providers, server.request)
+        taken, _ = inventory.allot(self.providers, request)
+        return self._charged(taken, 1), taken
+
+    def letting_go(self, server: Server) -> 'Host':
+        """Take away what a server holds here."""
+        if self.providers is None:
+            return self
+        if server.allocations is not None:
+            return self._charged(server.allocations, -1)
+        held, _ = inventory.allot(self.providers, server.request)
+        return self._charged(held, -1)
+
+    def _charged(
+        self, amounts: Mapping[str, Mapping[str, int]], sign: int
+    ) -> 'Host':
+        assert self.providers is not None
+        return dataclasses.replace(
+            self, providers=inventory.charged(self.providers, amounts, sign)
         )
 
 
@@ -414,35 +372,27 @@ class Snapshot:
             return self
         server = self.servers[move.server_id]
         hosts = dict(self.hosts)
-        for name, sign in ((move.source, -1), (move.destination, 1)):
-            if name in hosts:
-                hosts[name] = _with_use(hosts[name], server.request, sign)
+        source = hosts.get(move.source)
+        if source is not None:
+            hosts[source.name] = source.letting_go(server)
+        destination = hosts.get(move.destination)
+        allocations: Mapping[str, Mapping[str, int]] | None = None
+        if destination is not None:
+            hosts[destination.name], allocations = destination.taking_in(
+                server
+            )
         groups = {
             group.id: dataclasses.replace(
                 group, members={**group.members, server.id: move.destination}
             )
             for group in self.groups_of(server)
         }
-        moved = dataclasses.replace(server, host=move.destination)
+        moved = dataclasses.replace(
+            server, host=move.destination, allocations=allocations
+        )
         return dataclasses.replace(
             self,
             hosts=hosts,
             groups={**self.groups, **groups},
             servers={**self.servers, server.id: moved},
         )
-
-
-def _with_use(host: Host, request: ResourceRequest, sign: int) -> Host:
-    """Add a request to what is used of a host, or take it away."""
-    wanted = request.total
-    providers = []
-    for provider in host.providers or ():
-        resources = dict(provider.resources)
-        for resource_class in wanted.keys() & resources.keys():
-            room = resources[resource_class]
-            used = max(0, room.used + sign * wanted.pop(resource_class))
-            resources[resource_class] = dataclasses.replace(room, used=used)
-        providers.append(dataclasses.replace(provider, resources=resources))
-    if host.providers is None:
-        return host
-    return dataclasses.replace(host, providers=tuple(providers))

@@ -17,6 +17,7 @@ PACKAGE = 'osc_migrate'
 # The picture, from the bottom: a part imports only parts that stand before it.
 ORDER = [
     'exceptions',
+    'inventory',
     'model',
     'resources',
     'serial',
@@ -37,6 +38,7 @@ ORDER = [
 # The parts that decide. They are given values and return values.
 PURE = {
     'exceptions',
+    'inventory',
     'model',
     'resources',
     'serial',
