@@ -6,13 +6,19 @@ a migration, a confirmation ...). It asks once: what an answer that got lost
 means, the caller finds out by looking.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from keystoneauth1 import session as keystone_session
 
 from osc_migrate import model
+from osc_migrate.cloud import actions
+from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
+from osc_migrate.cloud import placement
 from osc_migrate.cloud import survey
+from osc_migrate.task import Answer
+from osc_migrate.task import Request
+from osc_migrate.task import Sight
 
 __all__ = ['Cloud']
 
@@ -51,3 +57,66 @@ class Cloud:
             hosts=[host] if isinstance(host, str) else host,
             servers=[servers] if isinstance(servers, str) else servers,
         )
+
+    def services(self) -> dict[str, model.Host]:
+        """Return every nova-compute service by host, without its node."""
+        return {
+            service['host']: compute.host(service, None)
+            for service in compute.services(self._link)
+        }
+
+    def look(self, server_id: str) -> Sight:
+        """Return what Nova shows of a server now."""
+        return compute.sight(compute.server_body(self._link, server_id))
+
+    def servers_on(self, host: str) -> dict[str, Sight]:
+        """Return what Nova shows of the servers of a host, by id."""
+        return {
+            body['id']: compute.sight(body)
+            for body in compute.servers(self._link, host=host)
+        }
+
+    def migrations(self, **filters: str) -> list[model.Migration]:
+        """Return the newest migration records that pass Nova's filters.
+
+        :param filters: ``host``, ``source_compute``, ``instance_uuid``,
+            ``status``, ``changes_since`` ...; at most 1000 come, the newest
+            first
+        """
+        return compute.migrations(self._link, **filters)
+
+    def running_migration(
+        self, server_id: str, migration_id: int
+    ) -> model.Migration | None:
+        """Return a live migration in progress with its figures.
+
+        ``None`` means only that Nova does not list it as in progress: it
+        may have ended, or be in its post-copy phase.
+        """
+        for migration in compute.running_migrations(self._link, server_id):
+            if migration.id == migration_id:
+                return migration
+        return None
+
+    def allocations(
+        self, host: model.Host
+    ) -> dict[str, dict[str, Mapping[str, int]]]:
+        """Return by consumer what is allocated on a host.
+
+        A consumer is a server, or a migration that still holds its source.
+        """
+        roots = [host.hypervisor_id] if host.hypervisor_id else []
+        trees = [provider.id for provider in host.providers or ()]
+        return placement.allocations(self._link, trees or roots)
+
+    def ask(self, request: Request) -> Answer:
+        """Send a request to Nova, once."""
+        return actions.ask(self._link, request)
+
+    def disable(self, host: model.Host, reason: str) -> None:
+        """Disable the compute service of a host."""
+        actions.disable(self._link, host.service_id, reason)
+
+    def enable(self, host: model.Host) -> None:
+        """Enable the compute service of a host."""
+        actions.enable(self._link, host.service_id)

@@ -14,6 +14,7 @@ from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate import resources
 from osc_migrate.cloud import connection
+from osc_migrate.task import Sight
 
 # scheduler_hints came with 2.100, image.properties with 2.98
 SERVERS = (2, 100)
@@ -173,6 +174,23 @@ def server_body(
     return known
 
 
+def sight(known: Mapping[str, Any] | None) -> Sight:
+    """Read what matters while a server moves; ``None`` means it is gone."""
+    if known is None:
+        return Sight(exists=False)
+    return Sight(
+        exists=True,
+        name=known['name'],
+        memory_mb=known['flavor']['ram'],
+        status=known['status'],
+        vm_state=known.get('OS-EXT-STS:vm_state'),
+        task_state=known.get('OS-EXT-STS:task_state'),
+        power_state=known.get('OS-EXT-STS:power_state'),
+        host=known.get('OS-EXT-SRV-ATTR:host'),
+        fault=(known.get('fault') or {}).get('message'),
+    )
+
+
 def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
     """Return the one server of any project with this id or name.
 
@@ -194,13 +212,11 @@ def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
 
 
 def migrations(
-    link: connection.Connection, *, limit: int = PAGE, **filters: Any
+    link: connection.Connection, **filters: str
 ) -> list[model.Migration]:
     """Return the newest records of migrations that pass Nova's filters."""
     with connection.translated('GET /os-migrations'):
-        found = link.compute(MIGRATIONS).migrations.list(
-            limit=limit, **filters
-        )
+        found = link.compute(MIGRATIONS).migrations.list(limit=PAGE, **filters)
     return [migration(item.to_dict()) for item in found]
 
 

@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole life of one move, as a pure function of what is seen.
+
+:func:`advance` takes a task, an observation and the time, and returns the
+task as it is now and what to ask of Nova, if anything. When it must see the
+server and the observation has only the migration record, it asks for a look.
+Success takes four facts: the record is completed (or confirmed), the server
+is on the record's destination, it has no task, and it is not in ERROR.
+"""
+
+import dataclasses
+
+from osc_migrate import model
+from osc_migrate import progress
+from osc_migrate import stall
+from osc_migrate.task import TERMINAL_RECORDS
+from osc_migrate.task import Action
+from osc_migrate.task import Answer
+from osc_migrate.task import Observation
+from osc_migrate.task import Phase
+from osc_migrate.task import Policy
+from osc_migrate.task import Request
+from osc_migrate.task import Sight
+from osc_migrate.task import Task
+
+Step = tuple[Task, Request | None]
+
+_START = {
+    model.MigrationType.LIVE: Action.LIVE_MIGRATE,
+    model.MigrationType.COLD: Action.COLD_MIGRATE,
+    model.MigrationType.EVACUATE: Action.EVACUATE,
+}
+_PHASES = {
+    'accepted': Phase.QUEUED,
+    'queued': Phase.QUEUED,
+    'pre-migrating': Phase.PREPARING,
+    'preparing': Phase.PREPARING,
+    'migrating': Phase.RUNNING,
+    'running': Phase.RUNNING,
+    'running (post-copy)': Phase.POST_COPY,
+    'post-migrating': Phase.FINISHING,
+    'finished': Phase.TO_CONFIRM,
+    'confirming': Phase.CONFIRMING,
+    'reverting': Phase.FINISHING,
+}
+# nova.compute.power_state: running, paused
+_ALIVE = (1, 3)
+# seconds after which even a quiet migration's server is looked at
+_LOOK_AGAIN = 30.0
+_RETRY = 5.0
+
+
+def advance(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
+    """Take one step with a move that was asked for.
+
+    :param seen: ``record`` counts only if it is newer than the baseline
+    :param now: seconds of a clock that only goes forward
+    """
+    if not task.phase.holds_slot:
+        return task, None
+    if seen.sight is not None:
+        # a migration that we did not begin shows what the server was before
+        was = task.was or seen.sight.vm_state
+        task = dataclasses.replace(task, looked=now, was=was)
+        if not seen.sight.exists:
+            return end(task, Phase.SKIPPED, 'was deleted', now=now), None
+    record = seen.record
+    if record is None or record.id <= task.baseline:
+        return _asked(task, seen.sight, now, policy)
+    task = _with_record(task, record, now)
+    if record.status in ('completed', 'done', 'confirmed'):
+        return _settle_well(task, seen.sight, now, policy)
+    if record.status in TERMINAL_RECORDS:
+        return _settle_badly(task, seen.sight, now, policy)
+    return _under_way(task, seen.sight, now, policy)
+
+
+def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
+    """Ask for a pending move, unless what is seen speaks against it.
+
+    :param seen: the server, and its newest migration record of any age
+    """
+    sight = seen.sight
+    assert sight is not None
+    if not sight.exists:
+        return end(task, Phase.SKIPPED, 'was deleted', now=now), None
+    if sight.host != task.move.source:
+        reason = f'is on {sight.host} already; somebody else moved it'
+        return end(task, Phase.SKIPPED, reason, now=now), None
+    record = seen.record
+    if sight.task_state is not None:
+        if record is not None and record.status not in TERMINAL_RECORDS:
+            return _attach(task, sight, record, now), None
+        return _busy(task, sight.task_state, now, policy), None
+    task = _adapt(task, sight)
+    if sight.status not in ('ACTIVE', 'PAUSED', 'SHUTOFF'):
+        reason = f'is {sight.status} now'
+        return end(task, Phase.FAILED, reason, now=now), None
+    task = dataclasses.replace(
+        _to(task, Phase.ASKED, now),
+        started=now if task.started is None else task.started,
+        looked=now,
+        was=task.was or sight.vm_state,
+        baseline=record.id if record else 0,
+        tries=task.tries + 1,
+        is_sure=False,
+        is_ours=True,
+        is_forced=False,
+        aborted='',
+        record=None,
+        samples=(),
+        progress=None,
+    )
+    return task, Request(
+        action=_START[task.move.migration_type],
+        server_id=task.server_id,
+        destination=task.move.destination,
+    )
+
+
+def answered(task: Task, request: Request, answer: Answer, now: float) -> Task:
+    """Take note of what Nova answered to a request."""
+    if answer.request_id:
+        task = dataclasses.replace(
+            task, request_ids=(*task.request_ids, answer.request_id)
+        )
+    if answer.is_accepted:
+        return dataclasses.replace(task, is_sure=True)
+    if not answer.is_refused:
+        return dataclasses.replace(task, reason=answer.message)
+    if request.action in _START.values():
+        return _refused(task, answer, now)
+    if request.action is Action.FORCE_COMPLETE:
+        # it has perhaps just ended, or the guest is paused: go on watching
+        return dataclasses.replace(
+            task, is_forced=False, reason=answer.message
+        )
+    if request.action is Action.RESET_STATE:
+        return end(
+            task,
+            Phase.FAILED,
+            f'{task.reason}; its state could not be reset: {answer.message}',
+            f'openstack server set --state active {task.server_id}',
+            now=now,
+        )
+    return dataclasses.replace(task, reason=answer.message)
+
+
+def end(
+    task: Task, phase: Phase, reason: str, remedy: str = '', *, now: float
+) -> Task:
+    """Put a task in one of its last phases."""
+    return dataclasses.replace(
+        _to(task, phase, now), reason=reason, remedy=remedy
+    )
+
+
+def _to(task: Task, phase: Phase, now: float) -> Task:
+    if task.phase is phase:
+        return task
+    return dataclasses.replace(task, phase=phase, since=now)
+
+
+def _busy(task: Task, doing: str, now: float, policy: Policy) -> Task:
+    """Put a move off while something else is done to the server."""
+    began = task.since or now
+    if now - began > policy.deadlines.busy:
+        return end(task, Phase.FAILED, f'is still busy: {doing}', now=now)
+    return dataclasses.replace(
+        task, since=began, not_before=now + _RETRY, reason=f'busy: {doing}'
+    )
+
+
+def _adapt(task: Task, sight: Sight) -> Task:
+    """Change the way when the owner stopped or started the server."""
+    way = task.move.migration_type
+    if way is model.MigrationType.LIVE and sight.vm_state == 'stopped':
+        way = model.MigrationType.COLD
+    elif task.was is None and sight.vm_state == 'paused':
+        way = model.MigrationType.LIVE
+    return dataclasses.replace(
+        task, move=dataclasses.replace(task.move, migration_type=way)
+    )
+
+
+def attach(
+    record: model.Migration, *, name: str, memory_mb: int, is_ours: bool
+) -> Task:
+    """Make a task of a migration that was asked for before.
+
+    :param is_ours: whether we may confirm it if it is a cold one
+    """
+    way = {
+        'live-migration': model.MigrationType.LIVE,
+        'evacuation': model.MigrationType.EVACUATE,
+    }.get(record.migration_type, model.MigrationType.COLD)
+    return Task(
+        move=model.Move(
+            server_id=record.server_id,
+            source=record.source_compute or '',
+            destination=record.dest_compute,
+            migration_type=way,
+        ),
+        name=name,
+        memory_mb=memory_mb,
+        phase=Phase.ASKED,
+        baseline=record.id - 1,
+        is_ours=is_ours,
+    )
+
+
+def _attach(
+    task: Task, sight: Sight, record: model.Migration, now: float
+) -> Task:
+    """Follow a migration that somebody began since we planned ours."""
+    found = attach(
+        record, name=task.name, memory_mb=task.memory_mb, is_ours=False
+    )
+    return dataclasses.replace(
+        found,
+        since=now,
+        started=now if task.started is None else task.started,
+        looked=now,
+        was=task.was or sight.vm_state,
+        tries=task.tries,
+        refused=task.refused,
+    )
+
+
+def _refused(task: Task, answer: Answer, now: float) -> Task:
+    """Nova did not take the request for a move: nothing has happened."""
+    if answer.status_code in (404, 409):
+        # gone, or busy with something else: look again before anything
+        return dataclasses.replace(
+            _to(task, Phase.PENDING, now),
+            not_before=now + _RETRY,
+            tries=task.tries - 1,
+            reason=answer.message,
+        )
+    return end(
+        task,
+        Phase.FAILED,
+        f'Nova refused: {answer.message}',
+        f'openstack server migration preflight {task.server_id}',
+        now=now,
+    )
+
+
+def _asked(
+    task: Task, sight: Sight | None, now: float, policy: Policy
+) -> Step:
+    """Nova shows no migration of ours yet."""
+    if sight is None:
+        return task, _look(task)
+    waited = now - task.since
+    if sight.task_state is not None:
+        if waited > policy.deadlines.asked:
+            reason = (
+                f'Nova took the request {waited:.0f} s ago and has not begun'
+            )
+            remedy = 'openstack compute service list'
+            return end(task, Phase.STUCK, reason, remedy, now=now), None
+        return task, None
+    if waited < policy.deadlines.lost:
+        return task, None
+    if sight.host != task.move.source:
+        reason = f'is on {sight.host}, but Nova shows no migration of it'
+        return end(task, Phase.SKIPPED, reason, now=now), None
+    if not task.is_sure:
+        reason = 'the answer was lost and Nova shows nothing of the request'
+        return (
+            dataclasses.replace(
+                _to(task, Phase.PENDING, now),
+                tries=task.tries - 1,
+                reason=reason,
+            ),
+            None,
+        )
+    return _try_again(
+        task, 'Nova took the request, but shows no migration', now, policy
+    )
+
+
+def _with_record(task: Task, record: model.Migration, now: float) -> Task:
+    """Note what the record shows, and judge how the copy gets on."""
+    samples = task.samples
+    if record.status == 'running' and record.memory_total is not None:
+        sample = progress.Sample(
+            at=now,
+            status=record.status,
+            memory_total=record.memory_total,
+            memory_processed=record.memory_processed,
+            memory_remaining=record.memory_remaining,
+            disk_total=record.disk_total,
+            disk_processed=record.disk_processed,
+            disk_remaining=record.disk_remaining,
+        )
+        samples = progress.thinned((*samples, sample))
+    return dataclasses.replace(
+        task,
+        record=record,
+        samples=samples,
+        progress=progress.judge(samples) if samples else task.progress,
+    )
+
+
+def _under_way(
+    task: Task, sight: Sight | None, now: float, policy: Policy
+) -> Step:
+    assert task.record is not None
+    phase = _PHASES.get(task.record.status, Phase.RUNNING)
+    if phase is Phase.TO_CONFIRM:
+        return _to_confirm(task, sight, now, policy)
+    if task.phase not in (Phase.ABORTING, Phase.STUCK):
+        task = _to(task, phase, now)
+    elif task.phase is Phase.STUCK and phase is Phase.RUNNING:
+        return task, None
+    if sight is None and now - (task.looked or 0) > _LOOK_AGAIN:
+        return task, _look(task)
+    return stall.act(task, now, policy)
+
+
+def _to_confirm(
+    task: Task, sight: Sight | None, now: float, policy: Policy
+) -> Step:
+    """A cold migration waits for its confirmation: look, then confirm."""
+    if not task.is_ours:
+        return (
+            end(
+                task,
+                Phase.FAILED,
+                'somebody else moved it and has not confirmed that yet',
+                f'openstack server migration confirm {task.server_id}',
+                now=now,
+            ),
+            None,
+        )
+    if task.phase not in (Phase.CONFIRMING, Phase.STUCK):
+        task = _to(task, Phase.TO_CONFIRM, now)
+    if sight is None:
+        return task, _look(task)
+    assert task.record is not None
+    if task.phase is not Phase.STUCK and (
+        now - task.since > policy.deadlines.confirming
+    ):
+        remedy = f'openstack server migration confirm {task.server_id}'
+        return end(task, Phase.STUCK, task.reason, remedy, now=now), None
+    is_ready = (
+        sight.status == 'VERIFY_RESIZE'
+        and sight.task_state is None
+        and sight.host == task.record.dest_compute
+    )
+    if not is_ready or now < task.not_before:
+        return task, None
+    task = dataclasses.replace(
+        _to(task, Phase.CONFIRMING, now), not_before=now + 2 * _RETRY
+    )
+    return task, Request(action=Action.CONFIRM, server_id=task.server_id)
+
+
+def _settle_well(
+    task: Task, sight: Sight | None, now: float, policy: Policy
+) -> Step:
+    """The record says that it ended well: see whether the server agrees."""
+    if sight is None:
+        return task, _look(task)
+    assert task.record is not None
+    if (
+        sight.host == task.record.dest_compute
+        and sight.task_state is None
+        and sight.status not in ('ERROR', 'VERIFY_RESIZE')
+    ):
+        return end(task, Phase.DONE, '', now=now), None
+    if task.phase is not Phase.STUCK:
+        task = _to(task, Phase.FINISHING, now)
+    reason = (
+        f'Nova says {task.record.status}, but the server is {sight.status} '
+        f'on {sight.host}'
+    )
+    if sight.status == 'ERROR' and sight.task_state is None:
+        if now - task.since < policy.deadlines.settle:
+            return task, None
+        if sight.fault:
+            reason += f': {sight.fault}'
+        return _left(task, reason, now), None
+    if now - task.since > policy.deadlines.finishing:
+        remedy = f'openstack server show {task.server_id}'
+        return end(task, Phase.STUCK, reason, remedy, now=now), None
+    return task, None
+
+
+def _settle_badly(
+    task: Task, sight: Sight | None, now: float, policy: Policy
+) -> Step:
+    """The record says that it failed: see what has become of the server."""
+    if sight is None:
+        return task, _look(task)
+    assert task.record is not None
+    if task.phase is Phase.RESETTING:
+        return _resetting(task, sight, now, policy)
+    if task.phase is not Phase.FINISHING:
+        return _to(task, Phase.FINISHING, now), None
+    if sight.task_state is not None:
+        if now - task.since > policy.deadlines.finishing:
+            reason = f'{_why(task)}, and it is still {sight.task_state}'
+            remedy = f'openstack server show {task.server_id}'
+            return end(task, Phase.STUCK, reason, remedy, now=now), None
+        return task, None
+    if now - task.since < policy.deadlines.settle:
+        return task, None
+    if sight.host != task.move.source or sight.status == 'VERIFY_RESIZE':
+        reason = f'{_why(task)}, and it is {sight.status} on {sight.host}'
+        if sight.fault:
+            reason += f': {sight.fault}'
+        return _left(task, reason, now), None
+    if sight.status != 'ERROR':
+        return _try_again(task, _why(task), now, policy)
+    reason = f'{_why(task)}, and Nova left it in ERROR'
+    is_alive = sight.power_state in _ALIVE and task.was in ('active', 'paused')
+    if not is_alive:
+        return _left(task, f'{reason}: {sight.fault or "no fault"}', now), None
+    reason += f' while its guest runs on {sight.host}'
+    remedy = f'openstack server set --state active {task.server_id}'
+    if not policy.reset_state:
+        return end(task, Phase.FAILED, reason, remedy, now=now), None
+    task = dataclasses.replace(
+        _to(task, Phase.RESETTING, now), reason=reason, remedy=remedy
+    )
+    return task, Request(action=Action.RESET_STATE, server_id=task.server_id)
+
+
+def _resetting(task: Task, sight: Sight, now: float, policy: Policy) -> Step:
+    """Wait until the server is again what it was, then go on."""
+    if sight.task_state is None and sight.vm_state == task.was:
+        return _try_again(task, _why(task), now, policy)
+    if now - task.since > policy.deadlines.resetting:
+        return end(task, Phase.FAILED, task.reason, task.remedy, now=now), None
+    if sight.vm_state == 'active' and sight.task_state is None:
+        # Nova can reset to active only; the guest itself is still paused
+        return task, Request(action=Action.PAUSE, server_id=task.server_id)
+    return task, None
+
+
+def _left(task: Task, reason: str, now: float) -> Task:
+    """The server is not where or what it should be: that wants a human."""
+    remedy = f'openstack server show {task.server_id} -c fault -c status'
+    return end(task, Phase.FAILED, reason, remedy, now=now)
+
+
+def _why(task: Task) -> str:
+    """Say how the migration ended, and whose doing it was."""
+    assert task.record is not None
+    if task.aborted:
+        return f'was aborted ({task.aborted})'
+    to = task.destination or "a host of Nova's choice"
+    return f'the migration to {to} ended: {task.record.status}'
+
+
+def _try_again(task: Task, reason: str, now: float, policy: Policy) -> Step:
+    """Go on to the next destination, then to cold if that is allowed."""
+    record = task.record
+    is_cancelled = record is not None and record.status == 'cancelled'
+    if is_cancelled and not task.aborted:
+        reason = 'somebody else aborted its migration'
+        return end(task, Phase.FAILED, reason, now=now), None
+    move = task.move
+    tries = task.tries
+    if tries >= policy.tries:
+        is_stoppable = task.was == 'active' and policy.allow_cold
+        if move.migration_type is not model.MigrationType.LIVE or (
+            not is_stoppable
+        ):
+            remedy = f'openstack server migration preflight {task.server_id}'
+            return end(task, Phase.FAILED, reason, remedy, now=now), None
+        tries = 0
+        move = dataclasses.replace(
+            move, migration_type=model.MigrationType.COLD
+        )
+    refused = task.refused | ({task.destination or ''} - {''})
+    return (
+        dataclasses.replace(
+            _to(task, Phase.PENDING, now),
+            move=dataclasses.replace(move, destination=None),
+            tries=tries,
+            refused=refused,
+            reason=reason,
+        ),
+        None,
+    )
+
+
+def _look(task: Task) -> Request:
+    return Request(action=Action.LOOK, server_id=task.server_id)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the session of ``openstack`` to a cloud, and exit codes."""
+
+import typing
+from typing import Any
+
+if typing.TYPE_CHECKING:
+    from osc_migrate.cloud import Cloud
+
+EMPTY = 0
+LEFT = 3
+UNFINISHED = 4
+# seconds; servers/detail of 1000 servers takes some
+_TIMEOUT = 120
+
+
+def cloud(manager: Any) -> 'Cloud':
+    """Make a cloud of osc-lib's client manager."""
+    from osc_migrate.cloud import Cloud
+
+    session = manager.session
+    if session.timeout is None:
+        session.timeout = _TIMEOUT
+    return Cloud(
+        session,
+        region_name=manager.region_name,
+        interface=manager.interface,
+    )
+
+
+def user_name(manager: Any) -> str:
+    """Return the name of the caller."""
+    reference = manager.auth_ref
+    name = reference and (reference.username or reference.user_id)
+    return str(name or 'somebody')
