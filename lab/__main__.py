@@ -101,7 +101,8 @@ def main() -> int:
     """Do what the command line says and return the exit code."""
     parsed = _parse(sys.argv[1:])
     # So that what is up half-way is taken down.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         return _act(parsed)
     except (exceptions.LabError, conversion.ScenarioError) as error:

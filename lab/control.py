@@ -74,6 +74,8 @@ def down() -> list[str]:
     :raises: :class:`lab.exceptions.LabError`.
     """
     folder = folders.current()
+    if not folder.path.exists():
+        return []
     with folder.lock():
         folder.ready.unlink(missing_ok=True)
         return processes.end(folder)
@@ -85,23 +87,26 @@ def run(path: str | None, command: Sequence[str]) -> int:
     :raises: as :func:`up`; and when there is no such command.
     """
     up(path)
-    folder = folders.current()
+    try:
+        return _run(command, _client_environment(folders.current()))
+    finally:
+        down()
+
+
+def _client_environment(folder: folders.Folder) -> dict[str, str]:
+    """Return our environment with all that a client of the lab needs."""
     binaries = pathlib.Path(sys.executable).parent
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith('OS_')
     }
-    environment.update(
-        OS_CLOUD='lab',
-        OS_CLIENT_CONFIG_FILE=str(folder.clouds),
-        LAB_RUN=str(folder.path),
-        PATH=f'{binaries}{os.pathsep}{os.environ.get("PATH", "")}',
-    )
-    try:
-        return _run(command, environment)
-    finally:
-        down()
+    return environment | {
+        'OS_CLOUD': 'lab',
+        'OS_CLIENT_CONFIG_FILE': str(folder.clouds),
+        'LAB_RUN': str(folder.path),
+        'PATH': f'{binaries}{os.pathsep}{os.environ.get("PATH", "")}',
+    }
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> int:
@@ -112,9 +117,12 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
             f'Cannot run the command: {error}.'
         ) from error
     try:
-        code = child.wait()
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reached the command, too: let it end in its own way.
+            code = child.wait()
     except BaseException:
-        # Ctrl-C reached the command, too; SIGTERM reached only us.
         child.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(10)

@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 from lab import exceptions
 from lab import folder as folders
@@ -29,7 +30,8 @@ PACKAGES = (
     *('keystone', 'openstack-placement', 'nova', 'neutron', 'glance'),
     *('cinder', 'oslo.db', 'SQLAlchemy', 'alembic'),
 )
-SOURCES = ('database', 'identity', 'schema', 'settings')
+SOURCES = ('database', 'identity', 'schema')
+STALE = 3600  # seconds after which what is not used may go
 
 Say = Callable[[str], None]
 
@@ -44,6 +46,7 @@ def _digest() -> str:
             'lab/constraints.txt -r lab/requirements.txt`.'
         ) from error
     parts += [(here / f'{name}.py').read_text() for name in SOURCES]
+    parts += [settings.PASSWORD, settings.REGION, *settings.SERVICES]
     return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
 
 
@@ -66,6 +69,7 @@ def prepare(
 
 def _build(template: pathlib.Path) -> None:
     TEMPLATES.mkdir(exist_ok=True)
+    _sweep()
     with tempfile.TemporaryDirectory(dir=TEMPLATES) as name:
         folder = folders.Folder(name)
         folder.create()
@@ -81,6 +85,13 @@ def _build(template: pathlib.Path) -> None:
         # Somebody else may have been faster.
         with contextlib.suppress(OSError):
             (folder / 'db').rename(template)
+
+
+def _sweep() -> None:
+    """Remove the templates of other versions, and halves of them."""
+    for entry in TEMPLATES.iterdir():
+        if time.time() - entry.stat().st_mtime > STALE:
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _fold(path: pathlib.Path) -> None:

@@ -111,6 +111,16 @@ def end(folder: folders.Folder) -> list[str]:
 
     :raises: :class:`lab.exceptions.LabError` when one will not die.
     """
+    # An impatient second Ctrl-C must not leave half of them.
+    interrupts = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, interrupts)
+    try:
+        return _end(folder)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(folder: folders.Folder) -> list[str]:
     ended: list[str] = []
     deadline = time.monotonic() + 20
     while True:

@@ -63,17 +63,32 @@ def preload(folder: folders.Folder) -> None:
 
 
 def _run_api(folder: folders.Folder, descriptor: int) -> None:
-    from nova.api.openstack import api_version_request
-
-    from lab import web
-
     version = folder.read('nova.json')['max_microversion']
     if version:
-        api_version_request._MAX_API_VERSION = version
+        _cap(folder, version)
     sys.argv = ['nova-api']
     from nova.wsgi import osapi_compute
 
+    from lab import web
+
     web.serve(osapi_compute.application, descriptor)
+
+
+def _cap(folder: folders.Folder, version: str) -> None:
+    """Let the API be as old as ``version`` says, once the lab is ready.
+
+    Before, the lab itself may use a newer one to create what the scenario
+    names.
+    """
+    from nova.api.openstack import api_version_request as requests
+    from nova.api.openstack.compute import versions
+
+    newest = requests.max_api_version()
+    capped = requests.APIVersionRequest(version)
+    versions.VERSIONS['v2.1']['version'] = version
+    requests.max_api_version = lambda: (
+        capped if folder.ready.exists() else newest
+    )
 
 
 def _run_discovery(folder: folders.Folder) -> None:
