@@ -17,9 +17,9 @@ PACKAGE = 'osc_migrate'
 # The picture, from the bottom: a part imports only parts that stand before it.
 ORDER = [
     'exceptions',
+    'inventory',
     'model',
     'resources',
-    'inventory',
     'serial',
     'progress',
     'token',
