@@ -10,7 +10,8 @@ import dataclasses
 import enum
 
 from osc_migrate import model
-from osc_migrate import progress
+from osc_migrate.progress import Progress
+from osc_migrate.progress import Sample
 
 TERMINAL_RECORDS = frozenset(
     {
@@ -207,8 +208,8 @@ class Task:
     aborted: str = ''
     refused: frozenset[str] = frozenset()
     record: model.Migration | None = None
-    samples: tuple[progress.Sample, ...] = ()
-    progress: progress.Progress | None = None
+    samples: tuple[Sample, ...] = ()
+    progress: Progress | None = None
     request_ids: tuple[str, ...] = ()
     reason: str = ''
     remedy: str = ''
