@@ -6,7 +6,7 @@ the limits, never before a look, and no more often than Nova has news. A
 request that waits costs nothing: only moves under way are looked at.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 import datetime
 import time
@@ -27,10 +27,13 @@ from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
 Reporter = Callable[[Task], object]
+Discover = Callable[[Mapping[str, model.Migration]], Iterable[Task]]
 # seconds that Nova may be out of reach before we give up
 _PATIENCE = 600.0
 # Nova writes the figures of a copy every 5 s (live_migration_monitor_interval)
 _FIGURES = 5.0
+# of how many copies, so that hundreds at once do not mean hundreds of requests
+_FIGURES_PER_TICK = 4
 
 
 class Nova(Protocol):
@@ -95,6 +98,8 @@ class Executor:
     :param reporters: each is called with a task whenever it changed
     :param choose: called with a task that was refused a destination, it
         returns another one, or ``None`` to leave it to Nova
+    :param discover: called with the newest record of every server whose
+        migrations changed lately, it returns tasks to follow as well
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Executor:
         policy: Policy | None = None,
         reporters: Iterable[Reporter] = (),
         choose: Callable[[Task], str | None] | None = None,
+        discover: Discover | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -113,6 +119,7 @@ class Executor:
         self.policy = policy or Policy()
         self._reporters = tuple(reporters)
         self._choose = choose
+        self._discover = discover
         self._clock = clock
         self._sleep = sleep
         self.is_stopping = False
@@ -120,6 +127,7 @@ class Executor:
         self._records: dict[str, model.Migration] = {}
         self._newest = ''
         self._figures_at: dict[str, float] = {}
+        self._figures_left = 0
         self._silent_since: float | None = None
 
     def stop(self) -> None:
@@ -145,11 +153,8 @@ class Executor:
         :raises CloudError: Nova was out of reach for ten minutes
         """
         servers = {s.server.id: s.server for s in plan.report.servers}
-        now = self._clock()
-        self._tasks = {
-            task.server_id: dataclasses.replace(task, since=now, started=now)
-            for task in under_way
-        }
+        self._tasks = {}
+        self._adopt(under_way)
         self._tasks |= {
             move.server_id: Task(
                 move=move,
@@ -166,6 +171,36 @@ class Executor:
                 return tuple(self._tasks.values())
             self._sleep(self._interval())
 
+    def command(self, server_id: str, action: Action) -> Answer:
+        """Abort a live migration that is followed, or complete it by force.
+
+        :raises InvalidInput: no migration of that server is under way
+        """
+        task = self._tasks.get(server_id)
+        if task is None or task.record is None or not task.phase.holds_slot:
+            raise exceptions.InvalidInput(
+                f'No migration of the server {server_id} is under way'
+            )
+        request = Request(
+            action=action, server_id=server_id, migration_id=task.record.id
+        )
+        answer = self._cloud.ask(request)
+        task = machine.answered(task, request, answer, self._clock())
+        if answer.is_accepted:
+            task = machine.commanded(task, action, self._clock())
+        self._put(task)
+        return answer
+
+    def _adopt(self, tasks: Iterable[Task]) -> None:
+        """Follow migrations that were asked for before."""
+        now = self._clock()
+        for task in tasks:
+            known = self._tasks.get(task.server_id)
+            if known is None or known.phase.is_final:
+                self._tasks[task.server_id] = dataclasses.replace(
+                    task, since=now, started=now
+                )
+
     def _is_over(self) -> bool:
         return all(
             task.phase.is_final
@@ -178,7 +213,10 @@ class Executor:
         """Look at what is under way, then start what may start."""
         try:
             self._read_records()
-            for task in list(self._tasks.values()):
+            if self._discover is not None:
+                self._adopt(self._discover(self._records))
+            self._figures_left = _FIGURES_PER_TICK
+            for task in sorted(self._tasks.values(), key=self._seen_last):
                 if task.phase.holds_slot:
                     self._put(self._follow(task))
             if not self.is_stopping:
@@ -230,12 +268,18 @@ class Executor:
         ):
             return record
         now = self._clock()
-        if now - self._figures_at.get(task.server_id, -_FIGURES) < _FIGURES:
+        asked = self._figures_at.get(task.server_id, -_FIGURES)
+        if now - asked < _FIGURES or self._figures_left == 0:
             return record
+        self._figures_left -= 1
         self._figures_at[task.server_id] = now
         return (
             self._cloud.running_migration(task.server_id, record.id) or record
         )
+
+    def _seen_last(self, task: Task) -> float:
+        """Order tasks so that those whose figures are oldest come first."""
+        return self._figures_at.get(task.server_id, 0)
 
     def _start(self) -> None:
         """Start pending moves, in their order, as far as the limits allow."""

@@ -146,6 +146,14 @@ def answered(task: Task, request: Request, answer: Answer, now: float) -> Task:
     return dataclasses.replace(task, reason=answer.message)
 
 
+def commanded(task: Task, action: Action, now: float) -> Task:
+    """Take note of an abort or a force-complete that somebody ordered."""
+    if action is Action.ABORT:
+        why = 'ordered by the operator'
+        return dataclasses.replace(_to(task, Phase.ABORTING, now), aborted=why)
+    return dataclasses.replace(task, is_forced=True)
+
+
 def end(
     task: Task, phase: Phase, reason: str, remedy: str = '', *, now: float
 ) -> Task:
@@ -371,12 +379,12 @@ def _settle_well(
         and sight.status not in ('ERROR', 'VERIFY_RESIZE')
     ):
         return end(task, Phase.DONE, '', now=now), None
-    if task.phase is not Phase.STUCK:
-        task = _to(task, Phase.FINISHING, now)
     reason = (
         f'Nova says {task.record.status}, but the server is {sight.status} '
         f'on {sight.host}'
     )
+    if task.phase is not Phase.STUCK:
+        task = _to(task, Phase.FINISHING, now)
     if sight.status == 'ERROR' and sight.task_state is None:
         if now - task.since < policy.deadlines.settle:
             return task, None
