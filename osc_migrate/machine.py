@@ -12,6 +12,7 @@ import dataclasses
 
 from osc_migrate import model
 from osc_migrate import progress
+from osc_migrate import settle
 from osc_migrate import stall
 from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Action
@@ -21,9 +22,11 @@ from osc_migrate.task import Phase
 from osc_migrate.task import Policy
 from osc_migrate.task import Request
 from osc_migrate.task import Sight
+from osc_migrate.task import Step
 from osc_migrate.task import Task
-
-Step = tuple[Task, Request | None]
+from osc_migrate.task import end
+from osc_migrate.task import look
+from osc_migrate.task import to
 
 _START = {
     model.MigrationType.LIVE: Action.LIVE_MIGRATE,
@@ -43,8 +46,6 @@ _PHASES = {
     'confirming': Phase.CONFIRMING,
     'reverting': Phase.FINISHING,
 }
-# nova.compute.power_state: running, paused
-_ALIVE = (1, 3)
 # seconds after which even a quiet migration's server is looked at
 _LOOK_AGAIN = 30.0
 _RETRY = 5.0
@@ -69,9 +70,9 @@ def advance(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         return _asked(task, seen.sight, now, policy)
     task = _with_record(task, record, now)
     if record.status in ('completed', 'done', 'confirmed'):
-        return _settle_well(task, seen.sight, now, policy)
+        return settle.well(task, seen.sight, now, policy)
     if record.status in TERMINAL_RECORDS:
-        return _settle_badly(task, seen.sight, now, policy)
+        return settle.badly(task, seen.sight, now, policy)
     return _under_way(task, seen.sight, now, policy)
 
 
@@ -97,7 +98,7 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         reason = f'is {sight.status} now'
         return end(task, Phase.FAILED, reason, now=now), None
     task = dataclasses.replace(
-        _to(task, Phase.ASKED, now),
+        to(task, Phase.ASKED, now),
         started=now if task.started is None else task.started,
         looked=now,
         was=task.was or sight.vm_state,
@@ -150,23 +151,8 @@ def commanded(task: Task, action: Action, now: float) -> Task:
     """Take note of an abort or a force-complete that somebody ordered."""
     if action is Action.ABORT:
         why = 'ordered by the operator'
-        return dataclasses.replace(_to(task, Phase.ABORTING, now), aborted=why)
+        return dataclasses.replace(to(task, Phase.ABORTING, now), aborted=why)
     return dataclasses.replace(task, is_forced=True)
-
-
-def end(
-    task: Task, phase: Phase, reason: str, remedy: str = '', *, now: float
-) -> Task:
-    """Put a task in one of its last phases."""
-    return dataclasses.replace(
-        _to(task, phase, now), reason=reason, remedy=remedy
-    )
-
-
-def _to(task: Task, phase: Phase, now: float) -> Task:
-    if task.phase is phase:
-        return task
-    return dataclasses.replace(task, phase=phase, since=now)
 
 
 def _busy(task: Task, doing: str, now: float, policy: Policy) -> Task:
@@ -240,7 +226,7 @@ def _refused(task: Task, answer: Answer, now: float) -> Task:
     if answer.status_code in (404, 409):
         # gone, or busy with something else: look again before anything
         return dataclasses.replace(
-            _to(task, Phase.PENDING, now),
+            to(task, Phase.PENDING, now),
             not_before=now + _RETRY,
             tries=task.tries - 1,
             reason=answer.message,
@@ -259,7 +245,7 @@ def _asked(
 ) -> Step:
     """Nova shows no migration of ours yet."""
     if sight is None:
-        return task, _look(task)
+        return task, look(task)
     waited = now - task.since
     if sight.task_state is not None:
         if waited > policy.deadlines.asked:
@@ -278,13 +264,13 @@ def _asked(
         reason = 'the answer was lost and Nova shows nothing of the request'
         return (
             dataclasses.replace(
-                _to(task, Phase.PENDING, now),
+                to(task, Phase.PENDING, now),
                 tries=task.tries - 1,
                 reason=reason,
             ),
             None,
         )
-    return _try_again(
+    return settle.try_again(
         task, 'Nova took the request, but shows no migration', now, policy
     )
 
@@ -303,7 +289,7 @@ def _with_record(task: Task, record: model.Migration, now: float) -> Task:
             disk_processed=record.disk_processed,
             disk_remaining=record.disk_remaining,
         )
-        samples = progress.thinned((*samples, sample))
+        samples = progress.distinct((*samples, sample))
     return dataclasses.replace(
         task,
         record=record,
@@ -318,184 +304,11 @@ def _under_way(
     assert task.record is not None
     phase = _PHASES.get(task.record.status, Phase.RUNNING)
     if phase is Phase.TO_CONFIRM:
-        return _to_confirm(task, sight, now, policy)
+        return settle.to_confirm(task, sight, now, policy)
     if task.phase not in (Phase.ABORTING, Phase.STUCK):
-        task = _to(task, phase, now)
+        task = to(task, phase, now)
     elif task.phase is Phase.STUCK and phase is Phase.RUNNING:
         return task, None
     if sight is None and now - (task.looked or 0) > _LOOK_AGAIN:
-        return task, _look(task)
+        return task, look(task)
     return stall.act(task, now, policy)
-
-
-def _to_confirm(
-    task: Task, sight: Sight | None, now: float, policy: Policy
-) -> Step:
-    """A cold migration waits for its confirmation: look, then confirm."""
-    if not task.is_ours:
-        return (
-            end(
-                task,
-                Phase.FAILED,
-                'somebody else moved it and has not confirmed that yet',
-                f'openstack server migration confirm {task.server_id}',
-                now=now,
-            ),
-            None,
-        )
-    if task.phase not in (Phase.CONFIRMING, Phase.STUCK):
-        task = _to(task, Phase.TO_CONFIRM, now)
-    if sight is None:
-        return task, _look(task)
-    assert task.record is not None
-    if task.phase is not Phase.STUCK and (
-        now - task.since > policy.deadlines.confirming
-    ):
-        remedy = f'openstack server migration confirm {task.server_id}'
-        return end(task, Phase.STUCK, task.reason, remedy, now=now), None
-    is_ready = (
-        sight.status == 'VERIFY_RESIZE'
-        and sight.task_state is None
-        and sight.host == task.record.dest_compute
-    )
-    if not is_ready or now < task.not_before:
-        return task, None
-    task = dataclasses.replace(
-        _to(task, Phase.CONFIRMING, now), not_before=now + 2 * _RETRY
-    )
-    return task, Request(action=Action.CONFIRM, server_id=task.server_id)
-
-
-def _settle_well(
-    task: Task, sight: Sight | None, now: float, policy: Policy
-) -> Step:
-    """The record says that it ended well: see whether the server agrees."""
-    if sight is None:
-        return task, _look(task)
-    assert task.record is not None
-    if (
-        sight.host == task.record.dest_compute
-        and sight.task_state is None
-        and sight.status not in ('ERROR', 'VERIFY_RESIZE')
-    ):
-        return end(task, Phase.DONE, '', now=now), None
-    reason = (
-        f'Nova says {task.record.status}, but the server is {sight.status} '
-        f'on {sight.host}'
-    )
-    if task.phase is not Phase.STUCK:
-        task = _to(task, Phase.FINISHING, now)
-    if sight.status == 'ERROR' and sight.task_state is None:
-        if now - task.since < policy.deadlines.settle:
-            return task, None
-        if sight.fault:
-            reason += f': {sight.fault}'
-        return _left(task, reason, now), None
-    if now - task.since > policy.deadlines.finishing:
-        remedy = f'openstack server show {task.server_id}'
-        return end(task, Phase.STUCK, reason, remedy, now=now), None
-    return task, None
-
-
-def _settle_badly(
-    task: Task, sight: Sight | None, now: float, policy: Policy
-) -> Step:
-    """The record says that it failed: see what has become of the server."""
-    if sight is None:
-        return task, _look(task)
-    assert task.record is not None
-    if task.phase is Phase.RESETTING:
-        return _resetting(task, sight, now, policy)
-    if task.phase is not Phase.FINISHING:
-        return _to(task, Phase.FINISHING, now), None
-    if sight.task_state is not None:
-        if now - task.since > policy.deadlines.finishing:
-            reason = f'{_why(task)}, and it is still {sight.task_state}'
-            remedy = f'openstack server show {task.server_id}'
-            return end(task, Phase.STUCK, reason, remedy, now=now), None
-        return task, None
-    if now - task.since < policy.deadlines.settle:
-        return task, None
-    if sight.host != task.move.source or sight.status == 'VERIFY_RESIZE':
-        reason = f'{_why(task)}, and it is {sight.status} on {sight.host}'
-        if sight.fault:
-            reason += f': {sight.fault}'
-        return _left(task, reason, now), None
-    if sight.status != 'ERROR':
-        return _try_again(task, _why(task), now, policy)
-    reason = f'{_why(task)}, and Nova left it in ERROR'
-    is_alive = sight.power_state in _ALIVE and task.was in ('active', 'paused')
-    if not is_alive:
-        return _left(task, f'{reason}: {sight.fault or "no fault"}', now), None
-    reason += f' while its guest runs on {sight.host}'
-    remedy = f'openstack server set --state active {task.server_id}'
-    if not policy.reset_state:
-        return end(task, Phase.FAILED, reason, remedy, now=now), None
-    task = dataclasses.replace(
-        _to(task, Phase.RESETTING, now), reason=reason, remedy=remedy
-    )
-    return task, Request(action=Action.RESET_STATE, server_id=task.server_id)
-
-
-def _resetting(task: Task, sight: Sight, now: float, policy: Policy) -> Step:
-    """Wait until the server is again what it was, then go on."""
-    if sight.task_state is None and sight.vm_state == task.was:
-        return _try_again(task, _why(task), now, policy)
-    if now - task.since > policy.deadlines.resetting:
-        return end(task, Phase.FAILED, task.reason, task.remedy, now=now), None
-    if sight.vm_state == 'active' and sight.task_state is None:
-        # Nova can reset to active only; the guest itself is still paused
-        return task, Request(action=Action.PAUSE, server_id=task.server_id)
-    return task, None
-
-
-def _left(task: Task, reason: str, now: float) -> Task:
-    """The server is not where or what it should be: that wants a human."""
-    remedy = f'openstack server show {task.server_id} -c fault -c status'
-    return end(task, Phase.FAILED, reason, remedy, now=now)
-
-
-def _why(task: Task) -> str:
-    """Say how the migration ended, and whose doing it was."""
-    assert task.record is not None
-    if task.aborted:
-        return f'was aborted ({task.aborted})'
-    to = task.destination or "a host of Nova's choice"
-    return f'the migration to {to} ended: {task.record.status}'
-
-
-def _try_again(task: Task, reason: str, now: float, policy: Policy) -> Step:
-    """Go on to the next destination, then to cold if that is allowed."""
-    record = task.record
-    is_cancelled = record is not None and record.status == 'cancelled'
-    if is_cancelled and not task.aborted:
-        reason = 'somebody else aborted its migration'
-        return end(task, Phase.FAILED, reason, now=now), None
-    move = task.move
-    tries = task.tries
-    if tries >= policy.tries:
-        is_stoppable = task.was == 'active' and policy.allow_cold
-        if move.migration_type is not model.MigrationType.LIVE or (
-            not is_stoppable
-        ):
-            remedy = f'openstack server migration preflight {task.server_id}'
-            return end(task, Phase.FAILED, reason, remedy, now=now), None
-        tries = 0
-        move = dataclasses.replace(
-            move, migration_type=model.MigrationType.COLD
-        )
-    refused = task.refused | ({task.destination or ''} - {''})
-    return (
-        dataclasses.replace(
-            _to(task, Phase.PENDING, now),
-            move=dataclasses.replace(move, destination=None),
-            tries=tries,
-            refused=refused,
-            reason=reason,
-        ),
-        None,
-    )
-
-
-def _look(task: Task) -> Request:
-    return Request(action=Action.LOOK, server_id=task.server_id)

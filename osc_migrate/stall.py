@@ -15,9 +15,10 @@ from osc_migrate.task import OnStall
 from osc_migrate.task import Phase
 from osc_migrate.task import Policy
 from osc_migrate.task import Request
+from osc_migrate.task import Step
 from osc_migrate.task import Task
-
-Step = tuple[Task, Request | None]
+from osc_migrate.task import end
+from osc_migrate.task import to
 
 _GIB = 1024**3
 
@@ -68,7 +69,7 @@ def abort(task: Task, why: str, now: float) -> Step:
     """Ask Nova to abort the migration of a task."""
     assert task.record is not None
     return dataclasses.replace(
-        task, phase=Phase.ABORTING, since=now, aborted=why, reason=why
+        to(task, Phase.ABORTING, now), aborted=why, reason=why
     ), Request(
         action=Action.ABORT,
         server_id=task.server_id,
@@ -105,10 +106,5 @@ def _running(task: Task, late: str, now: float, policy: Policy) -> Step:
 
 
 def _stuck(task: Task, why: str, now: float) -> Task:
-    return dataclasses.replace(
-        task,
-        phase=Phase.STUCK,
-        since=now,
-        reason=why,
-        remedy=f'openstack server migration list --server {task.server_id}',
-    )
+    remedy = f'openstack server migration list --server {task.server_id}'
+    return end(task, Phase.STUCK, why, remedy, now=now)

@@ -187,7 +187,8 @@ class Task:
     newest migration record it had before we asked, so that an old failure
     cannot fail a new move. ``started`` is when the move was first asked for,
     ``since`` when its phase began, ``looked`` when the server was last
-    looked at. ``is_sure`` says that Nova's answer to the request has come.
+    looked at, and ``entered`` holds every phase with the time it began.
+    ``is_sure`` says that Nova's answer to the request has come.
     ``aborted`` says why we asked for an abort.
     """
 
@@ -196,6 +197,7 @@ class Task:
     memory_mb: int
     phase: Phase = Phase.PENDING
     since: float = 0
+    entered: tuple[tuple[Phase, float], ...] = ()
     started: float | None = None
     looked: float | None = None
     not_before: float = 0
@@ -232,3 +234,29 @@ class Task:
             f'{to}: {self.phase}'
         )
         return f'{text} ({self.reason})' if self.reason else text
+
+
+Step = tuple[Task, Request | None]
+
+
+def look(task: Task) -> Request:
+    """Make the request to look at the server of a task."""
+    return Request(action=Action.LOOK, server_id=task.server_id)
+
+
+def to(task: Task, phase: Phase, now: float) -> Task:
+    """Put a task in a phase, from now on if it was not there before."""
+    if task.phase is phase:
+        return task
+    return dataclasses.replace(
+        task, phase=phase, since=now, entered=(*task.entered, (phase, now))
+    )
+
+
+def end(
+    task: Task, phase: Phase, reason: str, remedy: str = '', *, now: float
+) -> Task:
+    """Put a task in one of its last phases, or among the stuck."""
+    return dataclasses.replace(
+        to(task, phase, now), reason=reason, remedy=remedy
+    )
