@@ -1,42 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """Empty a host, and prove that it is empty.
 
-The steps stand apart so that a command can show and ask in between:
-:func:`close` disables the service, :func:`empty` moves until nothing is left
-that can move, :func:`leftovers` says what Nova and Placement still hold there.
-Each may be repeated; together they are also how a drain is resumed.
+The steps of a :class:`Drain` stand apart so that a command can show and ask
+in between: ``plan`` changes nothing, ``close`` disables the service, ``run``
+moves until nothing is left that can move. Nova is the journal: doing it all
+again after a crash, from any machine, resumes it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 import dataclasses
-import datetime
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
+from osc_migrate import leftovers
 from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import planner
+from osc_migrate import selection as selection_module
+from osc_migrate import settle
 from osc_migrate import token as token_module
 from osc_migrate.checks import Finding
 from osc_migrate.task import TERMINAL_RECORDS
-from osc_migrate.task import Phase
+from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
-# seconds between the two looks that must both find the host empty
+# seconds between the two looks that must both find nothing new
 _SECOND_LOOK = 3.0
-_UNFINISHED = ('finished', 'confirming', 'reverting')
+# destinations that refused a server before Nova may choose
+_REFUSALS = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
-    """Something that is still on the host, or still holds a part of it."""
+class Options:
+    """How to drain.
 
-    kind: str
-    id: str
-    name: str
-    message: str
-    remedy: str
+    ``to`` restricts the destinations; with ``is_scheduled`` Nova chooses
+    among them all. ``ignore`` holds ids of checks that only warn.
+    """
+
+    method: str = 'auto'
+    allow_cold: bool = False
+    to: frozenset[str] = frozenset()
+    is_scheduled: bool = False
+    order: str = 'largest'
+    ignore: frozenset[str] = frozenset()
+    selection: selection_module.Selection = dataclasses.field(
+        default_factory=selection_module.Selection
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,211 +60,221 @@ class Result:
 
     host: str
     tasks: tuple[Task, ...]
-    stranded: dict[model.Server, tuple[Finding, ...]]
-    leftovers: tuple[Leftover, ...]
+    stranded: Mapping[model.Server, tuple[Finding, ...]]
+    leftovers: tuple[leftovers.Leftover, ...]
     is_interrupted: bool
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all is left on the host."""
-        return not self.leftovers
+        """Whether nothing is left that will not go by itself."""
+        return all(left.is_expected for left in self.leftovers)
 
 
-def close(
-    cloud: cloud_module.Cloud, host: model.Host, *, user: str, reason: str
-) -> token_module.Token:
-    """Disable a host's service with the mark of the drain.
+class Drain:
+    """The drain of one host.
 
-    A host that carries a mark already is left as it is: this drain resumes
-    or joins that one.
-
-    :raises InvalidInput: the reason does not fit
-    :raises CloudError: Nova refused
+    :raises HostNotFound: there is no host of exactly this name
+    :raises CloudError: Nova does not answer
     """
-    known = token_module.read(host.disabled_reason)
-    if known is not None and host.status == 'disabled':
-        return known
-    token = token_module.make(
-        host, user=user, since=_nova_time(host), reason=reason
-    )
-    cloud.disable(host, str(token))
-    return token
 
+    def __init__(
+        self,
+        cloud: cloud_module.Cloud,
+        host: str,
+        options: Options | None = None,
+    ) -> None:
+        self._cloud = cloud
+        self._options = options or Options()
+        self.snapshot = cloud.snapshot(host=host)
+        self.host = self.snapshot.hosts[host]
+        self.token = token_module.read(self.host.disabled_reason)
 
-def _nova_time(host: model.Host) -> str:
-    """Return the time by Nova's clock, which may differ from ours."""
-    now = datetime.datetime.now(datetime.UTC)
-    if host.state == 'up' and host.updated_at:
-        seen = datetime.datetime.fromisoformat(host.updated_at)
-        now = seen.replace(tzinfo=datetime.UTC)
-    return now.strftime('%Y-%m-%dT%H:%M:%SZ')
+    def plan(
+        self,
+        snapshot: model.Snapshot | None = None,
+        done: Iterable[str] = (),
+    ) -> planner.Plan:
+        """Plan the moves of the servers that are meant.
 
+        :param snapshot: a newer one than that of the beginning
+        :param done: ids of servers that were dealt with already
+        :raises InvalidInput: options that make no sense
+        """
+        snapshot = snapshot or self.snapshot
+        options = self._options
+        chosen = options.selection.choose(snapshot, self.host.name)
+        servers = {
+            server_id: snapshot.servers[server_id]
+            for server_id in chosen
+            if server_id not in set(done)
+        }
+        plan = planner.plan(
+            dataclasses.replace(snapshot, servers=servers),
+            self.host.name,
+            order=options.order,
+            allow_cold=options.allow_cold,
+            method=options.method,
+            to=options.to,
+            ignore=options.ignore,
+        )
+        moves = plan.moves[: options.selection.limit]
+        if options.is_scheduled:
+            moves = tuple(
+                dataclasses.replace(move, destination=None) for move in moves
+            )
+        return dataclasses.replace(plan, moves=moves)
 
-def empty(
-    cloud: cloud_module.Cloud,
-    host: str,
-    plan: planner.Plan,
-    executor: executor_module.Executor,
-    replan: Callable[[Iterable[str]], planner.Plan],
-    *,
-    since: str,
-    user_id: str | None,
-) -> Result:
-    """Carry out a plan, and plans for what arrives meanwhile.
+    def close(self, *, user: str, reason: str = '') -> token_module.Token:
+        """Disable the service with the mark of the drain.
 
-    Migrations from the host that are under way already are followed like
-    our own. Ends when two looks in a row find no server that was not dealt
-    with.
+        A host that carries a mark is left as it is: this drain resumes or
+        joins that one.
 
-    :param replan: plans moves for the servers of the host but for those
-        whose ids it is given
-    :param since: when the drain began, by Nova's clock; with ``user_id`` it
-        tells which cold migrations are this drain's to confirm
-    :raises CloudError: Nova is out of reach
-    """
-    tasks: dict[str, Task] = {}
-    patience = executor.policy.deadlines.busy
-    quiet_looks = 0
-    while True:
-        joined = _under_way(cloud, host, since=since, user_id=user_id)
-        fresh = [task for task in joined if task.server_id not in tasks]
-        tasks.update((t.server_id, t) for t in executor.run(plan, fresh))
-        if executor.is_stopping:
-            break
-        there = cloud.servers_on(host).keys()
-        waiting = {s.id for s in plan.stranded if _passes(plan.stranded[s])}
-        if there - tasks.keys() - {s.id for s in plan.stranded}:
-            quiet_looks = 0
-        elif waiting & there and patience > 0:
-            patience -= _SECOND_LOOK
-        else:
-            quiet_looks += 1
-        if quiet_looks == 2:
-            break
-        executor.pause(_SECOND_LOOK)
-        plan = replan(tasks.keys())
-    return Result(
-        host=host,
-        tasks=tuple(tasks.values()),
-        stranded=dict(plan.stranded),
-        leftovers=tuple(leftovers(cloud, host, tasks.values())),
-        is_interrupted=executor.is_stopping,
-    )
+        :raises InvalidInput: the reason does not fit
+        :raises CloudError: Nova refused
+        """
+        if self.token is None:
+            self.token = token_module.make(
+                self.host,
+                user=user,
+                user_id=self.snapshot.user_id or '',
+                reason=reason,
+            )
+            self._cloud.disable(self.host, str(self.token))
+        return self.token
 
+    def choose(self, task: Task) -> str | None:
+        """Choose another destination; after two refusals Nova does."""
+        options = self._options
+        if len(task.refused) >= _REFUSALS or options.is_scheduled:
+            return None
+        snapshot = self._cloud.snapshot(servers=[task.server_id])
+        hosts = (options.to or snapshot.hosts.keys()) - task.refused
+        plan = planner.plan(
+            snapshot,
+            self.host.name,
+            method=str(task.move.migration_type),
+            to=hosts - {self.host.name},
+            ignore=options.ignore,
+        )
+        return next((move.destination for move in plan.moves), None)
 
-def _passes(findings: Iterable[Finding]) -> bool:
-    return all(finding.is_transient for finding in findings)
+    def run(
+        self, plan: planner.Plan, executor: executor_module.Executor
+    ) -> Result:
+        """Carry out a plan, and plans for what arrives meanwhile.
 
+        Migrations from the host that are under way already are followed
+        like our own. Ends when two looks in a row find no server that was
+        not dealt with.
 
-def _under_way(
-    cloud: cloud_module.Cloud, host: str, *, since: str, user_id: str | None
-) -> list[Task]:
-    """Find the migrations from a host that have not ended yet.
+        :raises CloudError: Nova was out of reach for long
+        """
+        tasks: dict[str, Task] = {}
+        patience = executor.policy.deadlines.busy
+        quiet_looks = 0
+        while quiet_looks < 2:
+            joined = executor.patiently(self.under_way)
+            fresh = [task for task in joined if task.server_id not in tasks]
+            ended = executor.run(plan, fresh)
+            tasks.update((task.server_id, task) for task in ended)
+            if executor.is_stopping:
+                break
+            executor.pause(_SECOND_LOOK)
+            plan = executor.patiently(lambda: self._again(tasks))
+            waiting = [
+                server
+                for server, found in plan.stranded.items()
+                if all(finding.is_transient for finding in found)
+            ]
+            if plan.moves or (waiting and patience > 0):
+                quiet_looks = 0
+                patience -= _SECOND_LOOK if waiting else 0
+            else:
+                quiet_looks += 1
+        return Result(
+            host=self.host.name,
+            tasks=tuple(tasks.values()),
+            stranded=plan.stranded,
+            leftovers=tuple(
+                executor.patiently(lambda: self._leftovers(tasks.values()))
+            ),
+            is_interrupted=executor.is_stopping,
+        )
 
-    Records that a restart of nova-compute left behind look the same, so the
-    server must agree that it is under way or waits for a confirmation.
-    """
-    newest: dict[str, model.Migration] = {}
-    for record in cloud.migrations(source_compute=host):
-        known = newest.setdefault(record.server_id, record)
-        newest[record.server_id] = max(known, record, key=lambda r: r.id)
-    found = []
-    for record in newest.values():
-        if record.status in TERMINAL_RECORDS:
-            continue
-        is_ours = record.user_id == user_id and record.created_at >= since[:19]
-        if record.status == 'finished' and not (
-            is_ours and record.migration_type == 'migration'
-        ):
-            continue
-        sight = cloud.look(record.server_id)
-        if sight.task_state or sight.status == 'VERIFY_RESIZE':
+    def _again(self, done: Iterable[str]) -> planner.Plan:
+        """Plan for what has arrived, or was busy, since the last look."""
+        limit = self._options.selection.limit
+        if limit is not None and len(list(done)) >= limit:
+            done = self._cloud.servers_on(self.host.name)
+        return self.plan(self._cloud.snapshot(host=self.host.name), done)
+
+    def _leftovers(self, tasks: Iterable[Task]) -> list[leftovers.Leftover]:
+        """Say what is left; of chosen servers, only what is left of them."""
+        found = leftovers.find(self._cloud, self.host, tasks)
+        if self._options.selection.is_everything:
+            return found
+        meant = {task.server_id for task in tasks}
+        return [left for left in found if left.id in meant]
+
+    def under_way(self) -> list[Task]:
+        """Find the moves from the host that have begun and not ended.
+
+        Among them are cold migrations of this drain that wait for their
+        confirmation, and servers that a failed live migration of this drain
+        left in ERROR although their guests run.
+        """
+        newest: dict[str, model.Migration] = {}
+        for record in self._cloud.migrations(source_compute=self.host.name):
+            known = newest.setdefault(record.server_id, record)
+            newest[record.server_id] = max(known, record, key=lambda r: r.id)
+        found = []
+        for record in newest.values():
+            is_ours = self._is_ours(record)
+            if not _is_of_interest(record, is_ours=is_ours):
+                continue
+            sight = self._cloud.look(record.server_id)
+            if not _agrees(sight, record):
+                continue
             task = machine.attach(
                 record,
                 name=sight.name,
                 memory_mb=sight.memory_mb,
                 is_ours=is_ours,
             )
+            was = settle.ALIVE.get(sight.power_state or 0)
+            if sight.status == 'ERROR':
+                task = dataclasses.replace(task, was=was)
             found.append(task)
-    return found
+        return found
+
+    def _is_ours(self, record: model.Migration) -> bool:
+        """Whether this drain asked for a migration."""
+        users = {self.snapshot.user_id}
+        if self.token is None:
+            return False
+        users.add(self.token.user_id)
+        since = self.token.since.removesuffix('Z')
+        return record.created_at >= since and record.user_id in users
 
 
-def leftovers(
-    cloud: cloud_module.Cloud, host: str, tasks: Iterable[Task] = ()
-) -> list[Leftover]:
-    """Say what is still on a host: servers, migrations, allocations.
+def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:
+    if record.status == 'finished':
+        # an owner's resize is not ours to confirm
+        return is_ours and record.migration_type == 'migration'
+    if record.status in ('failed', 'error', 'cancelled'):
+        return is_ours and record.migration_type == 'live-migration'
+    return record.status not in TERMINAL_RECORDS
 
-    Empty means empty: no server, no migration in progress, no cold migration
-    that a revert could bring back, nothing allocated in Placement.
+
+def _agrees(sight: Sight, record: model.Migration) -> bool:
+    """Whether the server shows that a record has not ended.
+
+    Records that a restart of nova-compute left behind look the same.
     """
-    reasons = {task.server_id: task for task in tasks}
-    found = []
-    servers = cloud.servers_on(host)
-    for server_id, sight in servers.items():
-        task = reasons.get(server_id)
-        found.append(
-            Leftover(
-                kind='server',
-                id=server_id,
-                name=sight.name,
-                message=(task and task.reason) or f'is {sight.status}',
-                remedy=(task and task.remedy)
-                or f'openstack server migration preflight {server_id}',
-            )
-        )
-    found += _migrations(cloud, host, servers)
-    found += _allocations(cloud, host, servers)
-    return found
-
-
-def _migrations(
-    cloud: cloud_module.Cloud, host: str, servers: Iterable[str]
-) -> list[Leftover]:
-    """Find cold migrations from here that nobody confirmed."""
-    return [
-        Leftover(
-            kind='migration',
-            id=record.uuid,
-            name=record.server_id,
-            message=(
-                f'its cold migration to {record.dest_compute} is '
-                f'{record.status}: its disk and allocation are still here'
-            ),
-            remedy=f'openstack server migration confirm {record.server_id}',
-        )
-        for status in _UNFINISHED
-        for record in cloud.migrations(source_compute=host, status=status)
-        if record.server_id not in servers
-    ]
-
-
-def _allocations(
-    cloud: cloud_module.Cloud, host: str, servers: Iterable[str]
-) -> list[Leftover]:
-    """Find what Placement still holds for somebody who is not here."""
-    snapshot = cloud.snapshot(host=host)
-    known = {record.uuid for record in snapshot.migrations or ()}
-    if snapshot.hosts[host].providers is None:
-        return []
-    return [
-        Leftover(
-            kind='allocation',
-            id=consumer,
-            name='',
-            message=(
-                'holds resources of this host, but is '
-                + ('a migration' if consumer in known else 'not here')
-            ),
-            remedy='nova-manage placement audit --verbose',
-        )
-        for consumer in cloud.allocations(snapshot.hosts[host])
-        if consumer not in servers
-    ]
-
-
-def is_clean(tasks: Iterable[Task]) -> bool:
-    """Whether every move ended well, or its server is gone."""
-    return all(t.phase in (Phase.DONE, Phase.SKIPPED) for t in tasks)
+    if record.status in TERMINAL_RECORDS:
+        return sight.status == 'ERROR' and sight.host == record.source_compute
+    return bool(sight.task_state) or sight.status == 'VERIFY_RESIZE'
 
 
 def reopen(

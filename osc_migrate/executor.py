@@ -6,13 +6,14 @@ the limits, never before a look, and no more often than Nova has news. A
 request that waits costs nothing: only moves under way are looked at.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import datetime
 import time
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from osc_migrate import exceptions
+from osc_migrate import limits as limits_module
 from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import planner
@@ -26,12 +27,19 @@ from osc_migrate.task import Request
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
+T = TypeVar('T')
 Reporter = Callable[[Task], object]
 Discover = Callable[[Mapping[str, model.Migration]], Iterable[Task]]
 # seconds that Nova may be out of reach before we give up
 _PATIENCE = 600.0
 # Nova writes the figures of a copy every 5 s (live_migration_monitor_interval)
 _FIGURES = 5.0
+# seconds between two tries to reach Nova
+_RETRY = 5.0
+# seconds of records that are read twice, lest one is missed
+_OVERLAP = 60.0
+# a record of somebody else that Nova has not touched for so long is an orphan
+_ORPHANED = 3600.0
 # of how many copies, so that hundreds at once do not mean hundreds of requests
 _FIGURES_PER_TICK = 4
 
@@ -54,50 +62,14 @@ class Nova(Protocol):
         """Send a request, once."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How many migrations may be under way at once.
-
-    Those of others count too. Nova itself runs one live migration at a time
-    on each source by default and queues the rest, so two for each source
-    keep it busy without a gap.
-    """
-
-    total: int = 8
-    per_source: int = 2
-    per_destination: int = 2
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise exceptions.InvalidInput(
-                    f'The limit {field.name} must be at least 1'
-                )
-
-    def allow(
-        self,
-        source: str,
-        destination: str | None,
-        busy: Sequence[tuple[str | None, str | None]],
-    ) -> bool:
-        """Whether one more migration may start beside those under way."""
-        leaving = sum(1 for one, _ in busy if one == source)
-        arriving = sum(
-            1 for _, one in busy if one is not None and one == destination
-        )
-        return (
-            len(busy) < self.total
-            and leaving < self.per_source
-            and arriving < self.per_destination
-        )
-
-
 class Executor:
     """Carries out a plan.
 
     :param reporters: each is called with a task whenever it changed
     :param choose: called with a task that was refused a destination, it
         returns another one, or ``None`` to leave it to Nova
+    :param since: ISO 8601 time of Nova; what failed since then counts as a
+        try of ours, so that a resumed drain does not begin to count anew
     :param discover: called with the newest record of every server whose
         migrations changed lately, it returns tasks to follow as well
     """
@@ -106,26 +78,29 @@ class Executor:
         self,
         cloud: Nova,
         *,
-        limits: Limits | None = None,
+        limits: limits_module.Limits | None = None,
         policy: Policy | None = None,
         reporters: Iterable[Reporter] = (),
         choose: Callable[[Task], str | None] | None = None,
         discover: Discover | None = None,
+        since: str = '',
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._cloud = cloud
-        self._limits = limits or Limits()
+        self._limits = limits or limits_module.Limits()
         self.policy = policy or Policy()
         self._reporters = tuple(reporters)
         self._choose = choose
         self._discover = discover
+        self._since = since
         self._clock = clock
         self._sleep = sleep
         self.is_stopping = False
         self._tasks: dict[str, Task] = {}
         self._records: dict[str, model.Migration] = {}
         self._newest = ''
+        self._fresh = ''
         self._figures_at: dict[str, float] = {}
         self._figures_left = 0
         self._silent_since: float | None = None
@@ -139,8 +114,23 @@ class Executor:
         if not self.is_stopping:
             self._sleep(seconds)
 
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Do something that may be repeated, until Nova is in reach.
+
+        :raises CloudError: Nova was out of reach for ten minutes, or
+            refuses
+        """
+        began = self._clock()
+        while True:
+            try:
+                return act()
+            except exceptions.ServiceUnavailable:
+                if self._clock() - began > _PATIENCE or self.is_stopping:
+                    raise
+                self._sleep(_RETRY)
+
     def run(
-        self, plan: planner.Plan, under_way: Iterable[Task] = ()
+        self, plan: planner.Plan | None = None, under_way: Iterable[Task] = ()
     ) -> tuple[Task, ...]:
         """Carry out a plan and return what became of each move.
 
@@ -152,18 +142,10 @@ class Executor:
 
         :raises CloudError: Nova was out of reach for ten minutes
         """
-        servers = {s.server.id: s.server for s in plan.report.servers}
         self._tasks = {}
         self._adopt(under_way)
-        self._tasks |= {
-            move.server_id: Task(
-                move=move,
-                name=servers[move.server_id].name,
-                memory_mb=servers[move.server_id].flavor.ram,
-            )
-            for move in plan.moves
-            if move.server_id not in self._tasks
-        }
+        for task in _tasks(plan) if plan else ():
+            self._tasks.setdefault(task.server_id, task)
         self._records, self._newest = {}, ''
         while True:
             self._tick()
@@ -234,7 +216,7 @@ class Executor:
     def _read_records(self) -> None:
         """Read the migration records that changed since the last look.
 
-        Nova's own times are used, with a minute's overlap: clocks differ.
+        Nova's own times are used, as clocks differ.
         """
         filters = {'changes_since': self._newest} if self._newest else {}
         for record in reversed(self._cloud.migrations(**filters)):
@@ -242,7 +224,8 @@ class Executor:
             if known is None or record.id >= known.id:
                 self._records[record.server_id] = record
             moment = record.updated_at or record.created_at
-            self._newest = max(self._newest, _minute_before(moment))
+            self._newest = max(self._newest, _before(moment, _OVERLAP))
+            self._fresh = max(self._fresh, _before(moment, _ORPHANED))
 
     def _follow(self, task: Task) -> Task:
         """Observe a move and take steps until there is nothing to ask."""
@@ -286,33 +269,46 @@ class Executor:
         for task in list(self._tasks.values()):
             if task.phase is not Phase.PENDING:
                 continue
-            now = self._clock()
-            if now < task.not_before:
-                continue
-            busy = self._busy()
-            if len(busy) >= self._limits.total:
-                return
-            move = task.move
-            if not self._limits.allow(move.source, move.destination, busy):
+            if self._clock() < task.not_before or not self._fits(task):
                 continue
             self._begin(task)
 
     def _begin(self, task: Task) -> None:
         """Look at a server, then ask for its move."""
-        move = task.move
-        if task.refused and self._choose and move.destination is None:
-            destination = self._choose(task)
-            move = dataclasses.replace(move, destination=destination)
-            task = dataclasses.replace(task, move=move)
-            if not self._limits.allow(move.source, destination, self._busy()):
-                self._put(task)
-                return
         sight = self._cloud.look(task.server_id)
         own = self._cloud.migrations(instance_uuid=task.server_id)
+        if self._since and not task.tries:
+            task = machine.with_history(task, own, self._since)
+        if task.refused and task.move.destination in (None, *task.refused):
+            destination = self._choose(task) if self._choose else None
+            move = dataclasses.replace(task.move, destination=destination)
+            task = dataclasses.replace(task, move=move)
+            if not self._fits(task):
+                self._put(task)
+                return
         record = max(own, key=lambda one: one.id, default=None)
         seen = Observation(sight=sight, record=record)
         task, request = machine.start(task, seen, self._clock(), self.policy)
         self._put(self._ask(task, request))
+
+    def _fits(self, task: Task) -> bool:
+        """Whether the limits allow a move beside all that is under way."""
+        ours = [
+            limits_module.of_task(other)
+            for other in self._tasks.values()
+            if other.phase.holds_slot
+        ]
+        others = [
+            limits_module.of_record(record)
+            for record in self._records.values()
+            if record.status not in (*TERMINAL_RECORDS, 'finished')
+            and (record.updated_at or record.created_at) > self._fresh
+            and not (
+                record.server_id in self._tasks
+                and self._tasks[record.server_id].phase.holds_slot
+            )
+        ]
+        return self._limits.allow(limits_module.of_task(task), ours + others)
 
     def _ask(self, task: Task, request: Request | None) -> Task:
         if request is None or request.action is Action.LOOK:
@@ -321,25 +317,6 @@ class Executor:
         self._put(task)
         answer = self._cloud.ask(request)
         return machine.answered(task, request, answer, self._clock())
-
-    def _busy(self) -> list[tuple[str | None, str | None]]:
-        """Return source and destination of every migration under way."""
-        ours = [
-            (task.move.source, task.destination)
-            for task in self._tasks.values()
-            if task.phase.holds_slot
-        ]
-        others = [
-            (record.source_compute, record.dest_compute)
-            for record in self._records.values()
-            if record.status not in TERMINAL_RECORDS
-            and record.status != 'finished'
-            and not (
-                record.server_id in self._tasks
-                and self._tasks[record.server_id].phase.holds_slot
-            )
-        ]
-        return ours + others
 
     def _put(self, task: Task) -> None:
         known = self._tasks[task.server_id]
@@ -379,7 +356,21 @@ def _is_news(old: Task, new: Task) -> bool:
     )
 
 
-def _minute_before(moment: str) -> str:
-    """Return the ISO 8601 time one minute before another one."""
+def _before(moment: str, seconds: float) -> str:
+    """Return the ISO 8601 time some seconds before another one."""
     at = datetime.datetime.fromisoformat(moment.removesuffix('Z'))
-    return (at - datetime.timedelta(minutes=1)).isoformat()
+    return (at - datetime.timedelta(seconds=seconds)).isoformat()
+
+
+def _tasks(plan: planner.Plan) -> list[Task]:
+    """Make a task of every move of a plan."""
+    servers = {entry.server.id: entry.server for entry in plan.report.servers}
+    return [
+        Task(
+            move=move,
+            name=servers[move.server_id].name,
+            memory_mb=servers[move.server_id].flavor.ram,
+            groups=plan.apart.get(move.server_id, frozenset()),
+        )
+        for move in plan.moves
+    ]

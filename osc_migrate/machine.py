@@ -8,6 +8,7 @@ Success takes four facts: the record is completed (or confirmed), the server
 is on the record's destination, it has no task, and it is not in ERROR.
 """
 
+from collections.abc import Iterable
 import dataclasses
 
 from osc_migrate import model
@@ -184,10 +185,7 @@ def attach(
 
     :param is_ours: whether we may confirm it if it is a cold one
     """
-    way = {
-        'live-migration': model.MigrationType.LIVE,
-        'evacuation': model.MigrationType.EVACUATE,
-    }.get(record.migration_type, model.MigrationType.COLD)
+    way = _way(record)
     return Task(
         move=model.Move(
             server_id=record.server_id,
@@ -200,6 +198,31 @@ def attach(
         phase=Phase.ASKED,
         baseline=record.id - 1,
         is_ours=is_ours,
+    )
+
+
+def _way(record: model.Migration) -> model.MigrationType:
+    return {
+        'live-migration': model.MigrationType.LIVE,
+        'evacuation': model.MigrationType.EVACUATE,
+    }.get(record.migration_type, model.MigrationType.COLD)
+
+
+def with_history(
+    task: Task, records: Iterable[model.Migration], since: str
+) -> Task:
+    """Count what failed since a drain began as tries of this task."""
+    failed = [
+        record
+        for record in records
+        if record.created_at >= since.removesuffix('Z')
+        and record.source_compute == task.move.source
+        and record.status in ('failed', 'error')
+        and _way(record) is task.move.migration_type
+    ]
+    hosts = {record.dest_compute or '' for record in failed} - {''}
+    return dataclasses.replace(
+        task, tries=len(failed), refused=task.refused | hosts
     )
 
 

@@ -23,10 +23,15 @@ ORDERS = ('largest', 'smallest', 'name')
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Moves in the order to start them, and who must stay and why."""
+    """Moves in the order to start them, and who must stay and why.
+
+    ``apart`` maps server id to the anti-affinity groups whose members must
+    not move to the same host at the same time.
+    """
 
     moves: tuple[model.Move, ...]
     stranded: Mapping[model.Server, tuple[Finding, ...]]
+    apart: Mapping[str, frozenset[str]]
     report: verdict.Report
 
 
@@ -67,7 +72,19 @@ def plan(
         else:
             moves.append(move)
             ahead = ahead.after(move)
-    return Plan(moves=tuple(moves), stranded=stranded, report=report)
+    return Plan(
+        moves=tuple(moves),
+        stranded=stranded,
+        apart={
+            entry.server.id: frozenset(
+                group.id
+                for group in snapshot.groups_of(entry.server)
+                if group.policy == 'anti-affinity'
+            )
+            for entry in report.servers
+        },
+        report=report,
+    )
 
 
 def _ordered(

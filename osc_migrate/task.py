@@ -189,7 +189,8 @@ class Task:
     ``since`` when its phase began, ``looked`` when the server was last
     looked at, and ``entered`` holds every phase with the time it began.
     ``is_sure`` says that Nova's answer to the request has come.
-    ``aborted`` says why we asked for an abort.
+    ``aborted`` says why we asked for an abort, ``refused`` holds the hosts
+    that it could not go to, ``groups`` its anti-affinity groups.
     """
 
     move: model.Move
@@ -209,6 +210,7 @@ class Task:
     is_forced: bool = False
     aborted: str = ''
     refused: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
     record: model.Migration | None = None
     samples: tuple[Sample, ...] = ()
     progress: Progress | None = None

@@ -5,11 +5,12 @@ Nova is the journal: the mark says who drains the host since when, and what
 the service was before, so that any machine can resume or undo the drain. A
 reason that somebody else wrote is kept in front of it::
 
-    bad DIMM [osc-migrate: drained by alice since 2026-01-31T12:00:00Z, \
-was disabled]
+    bad DIMM [osc-migrate: drained by alice (0f2c...) since \
+2026-01-31T12:00:00Z, was disabled]
 """
 
 import dataclasses
+import datetime
 import re
 
 from osc_migrate import exceptions
@@ -20,11 +21,13 @@ LONGEST = 255
 # Nova's libvirt driver enables a service again whose reason starts so
 _AUTOMATIC = 'AUTO: '
 _MARK = re.compile(
-    r'(?P<reason>.*?) ?\[osc-migrate: drained by (?P<user>[^\]]+) '
+    r'(?P<reason>.*?) ?\[osc-migrate: drained by '
+    r'(?P<user>[^\]()]*) \((?P<user_id>[^\]()]*)\) '
     r'since (?P<since>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ), '
     r'was (?P<was>enabled|disabled)\]$',
     re.DOTALL,
 )
+_UNSAFE = re.compile(r'[\[\]()]')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +39,15 @@ class Token:
     """
 
     user: str
+    user_id: str
     since: str
     reason: str
     was: str
 
     def __str__(self) -> str:
         mark = (
-            f'[osc-migrate: drained by {self.user} since {self.since}, '
-            f'was {self.was}]'
+            f'[osc-migrate: drained by {self.user} ({self.user_id}) since '
+            f'{self.since}, was {self.was}]'
         )
         return f'{self.reason} {mark}' if self.reason else mark
 
@@ -54,7 +58,7 @@ def read(disabled_reason: str | None) -> Token | None:
     return Token(**match.groupdict()) if match else None
 
 
-def make(host: model.Host, *, user: str, since: str, reason: str) -> Token:
+def make(host: model.Host, *, user: str, user_id: str, reason: str) -> Token:
     """Make the mark for a host that is not drained yet.
 
     :raises InvalidInput: the reason is too long, or would be taken for one
@@ -70,12 +74,25 @@ def make(host: model.Host, *, user: str, since: str, reason: str) -> Token:
         # whoever disabled it wants to find the own words again
         reason = host.disabled_reason or ''
     token = Token(
-        user=user.replace(']', ')'), since=since, reason=reason, was=was
+        user=_UNSAFE.sub('?', user),
+        user_id=_UNSAFE.sub('?', user_id),
+        since=_nova_time(host),
+        reason=reason,
+        was=was,
     )
-    if len(str(token)) > LONGEST:
+    excess = len(str(token)) - LONGEST
+    if excess > 0:
         raise exceptions.InvalidInput(
-            f'The reason is too long by {len(str(token)) - LONGEST} '
-            f'characters: Nova keeps {LONGEST} and the mark of the drain '
-            'needs some of them'
+            f'The reason is too long by {excess} characters: Nova keeps '
+            f'{LONGEST} and the mark of the drain needs some of them'
         )
     return token
+
+
+def _nova_time(host: model.Host) -> str:
+    """Return the time by Nova's clock, which may differ from ours."""
+    now = datetime.datetime.now(datetime.UTC)
+    if host.state == 'up' and host.updated_at:
+        seen = datetime.datetime.fromisoformat(host.updated_at)
+        now = seen.replace(tzinfo=datetime.UTC)
+    return now.strftime('%Y-%m-%dT%H:%M:%SZ')

@@ -12,6 +12,7 @@ from osc_lib.command import command
 
 from osc_migrate.osc import access
 from osc_migrate.osc import interrupts
+from osc_migrate.osc import options
 
 if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
@@ -58,44 +59,14 @@ class DrainHost(command.Lister):
             help='Move what can be moved, even if something must stay',
         )
         parser.add_argument(
-            '--to',
-            metavar='<host>',
-            action='append',
-            default=[],
-            help='Move only to this host (repeat for several)',
-        )
-        parser.add_argument(
-            '--method',
-            choices=('auto', 'live', 'cold'),
-            default='auto',
-            help='How to move (default: auto)',
-        )
-        parser.add_argument(
-            '--allow-cold',
+            '--no-disable',
             action='store_true',
-            help='Power off a running server that cannot move live',
+            help='Leave the host enabled: move chosen servers off it, to '
+            'rebalance',
         )
-        parser.add_argument(
-            '--parallel',
-            metavar='<number>',
-            type=int,
-            default=8,
-            help='Migrations at once (default: 8)',
-        )
-        parser.add_argument(
-            '--parallel-per-source',
-            metavar='<number>',
-            type=int,
-            default=2,
-            help='Migrations at once from one host (default: 2)',
-        )
-        parser.add_argument(
-            '--parallel-per-destination',
-            metavar='<number>',
-            type=int,
-            default=2,
-            help='Migrations at once to one host (default: 2)',
-        )
+        options.add_choice(parser)
+        options.add_limits(parser)
+        options.add_escalation(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -106,72 +77,81 @@ class DrainHost(command.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         from osc_migrate import drain
-        from osc_migrate import executor
-        from osc_migrate import report
-        from osc_migrate import task
 
         manager = self.app.client_manager
         cloud = access.cloud(manager)
-        limits = executor.Limits(
-            total=parsed_args.parallel,
-            per_source=parsed_args.parallel_per_source,
-            per_destination=parsed_args.parallel_per_destination,
+        emptying = drain.Drain(
+            cloud, parsed_args.host, options.draining(parsed_args)
         )
-        policy = task.Policy(allow_cold=parsed_args.allow_cold)
-        snapshot = cloud.snapshot(host=parsed_args.host)
-        planning = _Planning(cloud, parsed_args)
-        plan = planning.plan(snapshot)
-        host = snapshot.hosts[parsed_args.host]
+        plan = emptying.plan()
         self._show(plan)
         lasting = [
             server
             for server, findings in plan.stranded.items()
             if not all(finding.is_transient for finding in findings)
         ]
-        if parsed_args.dry_run:
-            self.exit_code = access.LEFT if lasting else access.EMPTY
-            return _COLUMNS, _planned(plan)
-        if lasting and not parsed_args.partial:
+        if lasting and not (parsed_args.dry_run or parsed_args.partial):
             self._say(
-                'Nothing was changed. To move what can be moved: '
-                f'openstack compute drain {host.name} --partial'
+                'Nothing was changed. To move what can be moved: openstack '
+                f'compute drain {parsed_args.host} --partial; to ask Nova '
+                'all the same: --ignore-check ID'
             )
+        if lasting and (parsed_args.dry_run or not parsed_args.partial):
             self.exit_code = access.LEFT
+        if parsed_args.dry_run or self.exit_code:
             return _COLUMNS, _planned(plan)
         if not self._is_agreed(parsed_args, plan):
             self.exit_code = access.UNFINISHED
             return _COLUMNS, []
-        token = drain.close(
-            cloud,
-            host,
-            user=access.user_name(manager),
-            reason=parsed_args.reason,
-        )
-        self._say(f'{host.name} is disabled: {token}')
+        if not parsed_args.no_disable:
+            self._close(emptying, parsed_args, access.user_name(manager))
+        result = self._run(emptying, plan, parsed_args, cloud)
+        self._conclude(result)
+        return _COLUMNS, _ended(result)
+
+    def _close(
+        self,
+        emptying: 'drain_module.Drain',
+        parsed_args: argparse.Namespace,
+        user: str,
+    ) -> None:
+        """Disable the host, or say whose drain this one joins."""
+        known = emptying.token
+        token = emptying.close(user=user, reason=parsed_args.reason)
+        if known is None:
+            self._say(f'{parsed_args.host} is disabled: {token}')
+        else:
+            self._say(
+                f'{parsed_args.host} is being drained by {token.user} since '
+                f'{token.since}: going on with that'
+            )
+
+    def _run(
+        self,
+        emptying: 'drain_module.Drain',
+        plan: 'planner.Plan',
+        parsed_args: argparse.Namespace,
+        cloud: Any,
+    ) -> 'drain_module.Result':
+        """Carry out the plan, and show how it goes."""
+        from osc_migrate import executor
+        from osc_migrate import report
+
         with contextlib.ExitStack() as stack:
             reporter: Any = report.Lines(sys.stderr)
             if sys.stderr.isatty():
-                table = report.LiveTable(f'Draining {host.name}')
+                table = report.LiveTable(f'Draining {parsed_args.host}')
                 reporter = stack.enter_context(table)
             runner = executor.Executor(
                 cloud,
-                limits=limits,
-                policy=policy,
+                limits=options.limits(parsed_args),
+                policy=options.policy(parsed_args),
                 reporters=[reporter],
-                choose=planning.choose,
+                choose=emptying.choose,
+                since=emptying.token.since if emptying.token else '',
             )
-            stack.enter_context(interrupts.stopping(runner, host.name))
-            result = drain.empty(
-                cloud,
-                host.name,
-                plan,
-                runner,
-                planning.replan,
-                since=token.since,
-                user_id=snapshot.user_id,
-            )
-        self._conclude(result)
-        return _COLUMNS, _ended(result)
+            stack.enter_context(interrupts.stopping(runner, parsed_args.host))
+            return emptying.run(plan, runner)
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -206,66 +186,20 @@ class DrainHost(command.Lister):
 
         self._say(f'{result.host}: {report.summary(result.tasks)}')
         for left in result.leftovers:
-            self._say(
-                f'Left: {left.kind} {left.name or left.id}: {left.message}\n'
-                f'    -> {left.remedy}'
-            )
+            text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
+            self._say(f'{text}\n    -> {left.remedy}' if left.remedy else text)
         if result.is_interrupted:
             self._say(
                 f'Interrupted. To go on: openstack compute drain {result.host}'
             )
             self.exit_code = access.UNFINISHED
-        elif result.leftovers:
+        elif not result.is_empty:
             self.exit_code = access.LEFT
-        else:
+        elif not result.leftovers:
             self._say(
                 f'{result.host} is empty: no server, no migration, no '
                 'allocation'
             )
-
-
-class _Planning:
-    """Plans with the options of the command line."""
-
-    def __init__(self, cloud: Any, parsed_args: argparse.Namespace) -> None:
-        self._cloud = cloud
-        self._arguments = parsed_args
-
-    def plan(self, snapshot: Any, **changes: Any) -> 'planner.Plan':
-        from osc_migrate import planner
-
-        how = {
-            'method': self._arguments.method,
-            'to': self._arguments.to,
-            'allow_cold': self._arguments.allow_cold,
-        }
-        return planner.plan(
-            snapshot, self._arguments.host, **{**how, **changes}
-        )
-
-    def replan(self, done: Iterable[str]) -> 'planner.Plan':
-        """Plan for the servers of the host that were not dealt with."""
-        import dataclasses
-
-        snapshot = self._cloud.snapshot(host=self._arguments.host)
-        servers = dict(snapshot.servers)
-        for server_id in done:
-            servers.pop(server_id, None)
-        return self.plan(dataclasses.replace(snapshot, servers=servers))
-
-    def choose(self, task: Any) -> str | None:
-        """Choose another destination; after two refusals Nova does."""
-        if len(task.refused) >= 2:
-            return None
-        snapshot = self._cloud.snapshot(servers=[task.server_id])
-        hosts = set(self._arguments.to or snapshot.hosts) - task.refused
-        hosts.discard(task.move.source)
-        plan = self.plan(
-            snapshot,
-            method=str(task.move.migration_type),
-            to=hosts,
-        )
-        return next((m.destination for m in plan.moves), None)
 
 
 def _planned(plan: 'planner.Plan') -> list[Sequence[Any]]:

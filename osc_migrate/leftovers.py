@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is still on a host: the proof that a drain has ended, or not.
+
+Empty means empty: no server, no cold migration that a revert could bring
+back, nothing allocated in Placement. Four reads, whatever the size.
+"""
+
+from collections.abc import Iterable, Mapping
+import dataclasses
+
+from osc_migrate import cloud as cloud_module
+from osc_migrate import model
+from osc_migrate.task import Sight
+from osc_migrate.task import Task
+
+# of a cold migration whose disk and allocation are still on its source
+_UNFINISHED = ('finished', 'confirming', 'reverting')
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Something that is still on the host, or still holds a part of it.
+
+    ``kind`` is ``server``, ``migration`` or ``allocation``. ``is_expected``
+    marks what goes by itself, like the allocations of evacuated servers,
+    which a nova-compute gives back when it starts again.
+    """
+
+    kind: str
+    id: str
+    name: str
+    message: str
+    remedy: str
+    is_expected: bool
+
+
+def find(
+    cloud: cloud_module.Cloud, host: model.Host, tasks: Iterable[Task] = ()
+) -> list[Leftover]:
+    """Say what is still on a host.
+
+    :param tasks: moves that were tried, to say why their servers are left
+    :raises CloudError: Nova does not answer
+    """
+    servers = cloud.servers_on(host.name)
+    records = cloud.migrations(source_compute=host.name)
+    return [
+        *_servers(servers, {task.server_id: task for task in tasks}),
+        *_unfinished(cloud, host.name, servers),
+        *_allocations(cloud, host, servers, records),
+    ]
+
+
+def _servers(
+    servers: Mapping[str, Sight], tasks: Mapping[str, Task]
+) -> Iterable[Leftover]:
+    for server_id, sight in servers.items():
+        task = tasks.get(server_id)
+        reason = task.reason if task else ''
+        remedy = task.remedy if task else ''
+        yield Leftover(
+            kind='server',
+            id=server_id,
+            name=sight.name,
+            message=reason or f'is {sight.status}',
+            remedy=remedy
+            or f'openstack server migration preflight {server_id}',
+            is_expected=False,
+        )
+
+
+def _unfinished(
+    cloud: cloud_module.Cloud, host: str, servers: Iterable[str]
+) -> Iterable[Leftover]:
+    for status in _UNFINISHED:
+        for record in cloud.migrations(source_compute=host, status=status):
+            if record.server_id in servers:
+                continue
+            yield Leftover(
+                kind='migration',
+                id=record.uuid,
+                name=record.server_id,
+                message=(
+                    f'its {record.migration_type} to {record.dest_compute} '
+                    f'is {record.status}: disk and allocation are still here'
+                ),
+                remedy=(
+                    f'openstack server migration confirm {record.server_id}'
+                ),
+                is_expected=False,
+            )
+
+
+def _allocations(
+    cloud: cloud_module.Cloud,
+    host: model.Host,
+    servers: Iterable[str],
+    records: Iterable[model.Migration],
+) -> Iterable[Leftover]:
+    if host.providers is None:
+        return
+    by_uuid = {record.uuid: record for record in records}
+    evacuated = {
+        record.server_id
+        for record in by_uuid.values()
+        if record.migration_type == 'evacuation' and record.status == 'done'
+    }
+    for consumer in cloud.allocations(host):
+        if consumer in servers:
+            continue
+        record = by_uuid.get(consumer)
+        if record is not None and record.status in _UNFINISHED:
+            continue  # said already
+        is_expected = consumer in evacuated
+        yield Leftover(
+            kind='allocation',
+            id=consumer,
+            name='',
+            message=(
+                'was evacuated; nova-compute gives its resources back when '
+                'it starts again'
+                if is_expected
+                else 'holds resources of this host in Placement, but is '
+                + (
+                    f'the migration of {record.server_id} ({record.status})'
+                    if record
+                    else 'not on it'
+                )
+            ),
+            remedy=(
+                '' if is_expected else 'nova-manage placement audit --verbose'
+            ),
+            is_expected=is_expected,
+        )

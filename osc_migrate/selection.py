@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which servers of a host are meant. Pure."""
+
+from collections.abc import Mapping
+import dataclasses
+
+from osc_migrate import exceptions
+from osc_migrate import model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """All conditions that a server must meet; empty ones are met by all.
+
+    ``servers`` and ``exclude`` hold names or ids. ``limit`` is how many
+    servers to take at most, in the order of the plan.
+    """
+
+    servers: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
+    flavors: frozenset[str] = frozenset()
+    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
+    limit: int | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no server is left out."""
+        return self == Selection()
+
+    def choose(self, snapshot: model.Snapshot, host: str) -> list[str]:
+        """Return the ids of the servers of a host that are meant.
+
+        :raises ServerNotFound, AmbiguousName: a name that is no server of
+            the host, or of more than one
+        """
+        there = list(snapshot.servers_on(host))
+        wanted = {_one(there, name).id for name in self.servers}
+        unwanted = {
+            server.id
+            for server in there
+            if {server.id, server.name} & self.exclude
+        }
+        return [
+            server.id
+            for server in there
+            if (not self.servers or server.id in wanted)
+            and server.id not in unwanted
+            and self._matches(server)
+        ]
+
+    def _matches(self, server: model.Server) -> bool:
+        return (
+            (not self.projects or server.project_id in self.projects)
+            and (
+                not self.flavors or server.flavor.original_name in self.flavors
+            )
+            and self.tags <= set(server.tags or ())
+            and all(
+                server.metadata.get(key) == value
+                for key, value in self.properties.items()
+            )
+        )
+
+
+def _one(servers: list[model.Server], name: str) -> model.Server:
+    found = [s for s in servers if name in (s.id, s.name)]
+    if not found:
+        raise exceptions.ServerNotFound(name)
+    if len(found) > 1:
+        raise exceptions.AmbiguousName(name, (s.id for s in found))
+    return found[0]
