@@ -16,6 +16,7 @@ from stevedore import extension
 
 from osc_migrate import exceptions
 from osc_migrate import model
+from osc_migrate import resources
 
 NAMESPACE = 'osc_migrate.checks'
 
@@ -60,6 +61,12 @@ class Candidate:
     def source(self) -> model.Host | None:
         """The host that the server is on, if the snapshot has it."""
         return self.snapshot.hosts.get(self.server.host or '')
+
+    @property
+    def wish(self) -> resources.Wish:
+        """What the server's flavor and image ask for."""
+        server = self.server
+        return resources.Wish(server.flavor, server.image_properties or {})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,12 @@
 from collections.abc import Iterator
 
 from osc_migrate import checks
+from osc_migrate import inventory
 from osc_migrate import resources
 
-_ENABLE = 'openstack compute service set --enable {destination} nova-compute'
+_DISABLED = 'COMPUTE_STATUS_DISABLED'
+_THREADS = 'HW_CPU_HYPERTHREADING'
+_UNITS = {'MEMORY_MB': ' MB', 'DISK_GB': ' GB'}
 
 
 @checks.destination_check('destination-service')
@@ -14,7 +17,10 @@ def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The compute service of the destination must be up and enabled.
 
     Nova's ComputeFilter refuses a disabled or dead host even when it is
-    named (``nova/scheduler/filters/compute_filter.py``).
+    named (``nova/scheduler/filters/compute_filter.py``). Placement learns of
+    it by the trait COMPUTE_STATUS_DISABLED; nova-compute takes it away when
+    the service is enabled, or at its next start if it did not hear of that
+    (``compute_status_filter`` in ``nova/scheduler/request_filter.py``).
     """
     destination = candidate.destination
     assert destination is not None
@@ -22,13 +28,24 @@ def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         yield checks.error(
             'its compute service is down',
             'start nova-compute on {destination}',
+            updated_at=destination.updated_at,
         )
     elif destination.status != 'enabled':
         why = destination.disabled_reason
         yield checks.error(
             'its compute service is disabled' + (f' ({why})' if why else ''),
-            _ENABLE,
+            'openstack compute service set --enable {destination} '
+            'nova-compute',
             disabled_reason=why,
+        )
+    elif destination.providers and _DISABLED in (
+        destination.providers[0].traits
+    ):
+        yield checks.error(
+            'its compute service is enabled, but Placement still has it as '
+            'disabled',
+            'restart nova-compute on {destination}',
+            trait=_DISABLED,
         )
 
 
@@ -36,47 +53,40 @@ def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def room(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have room for the server in Placement.
 
-    Capacity is (total - reserved) x allocation ratio; a single request may
-    also not exceed ``max_unit``. Nova asks Placement for allocation
-    candidates before anything else, and answers "No valid host was found"
-    where there are none (``nova/scheduler/manager.py``).
+    Capacity is (total - reserved) x allocation ratio; one server may also
+    not take more than ``max_unit``, the size of the host itself. What a port
+    or a flavor asks for in a group must come from one provider. Nova asks
+    Placement for allocation candidates before anything else, and answers
+    "No valid host was found" where there are none
+    (``nova/scheduler/manager.py``).
+
+    For dedicated CPUs Nova also tries hosts that offer VCPU and no PCPU at
+    all; whether one of these can pin CPUs is written in its nova.conf only.
     """
-    destination = candidate.destination
+    destination, request = candidate.destination, candidate.server.request
     assert destination is not None
-    if destination.providers is None:
+    providers = destination.providers
+    if providers is None:
         yield checks.unknown(
             'its room is unknown: Placement shows it only to administrators',
             'ask somebody with the role admin',
         )
         return
-    short = False
-    for resource_class, needed in candidate.server.request.total.items():
-        found = destination.room(resource_class)
-        free = found.free if found else 0
-        if needed > free:
-            short = True
-            unit = ' MB' if resource_class == 'MEMORY_MB' else ''
-            unit = ' GB' if resource_class == 'DISK_GB' else unit
-            yield checks.error(
-                f'needs {needed}{unit} of {resource_class}, {free}{unit} is '
-                'free',
-                resource_class=resource_class,
-                needed=needed,
-                free=free,
-            )
-    key = resources.query(candidate.server.request)
-    offered = candidate.snapshot.candidates.get(key)
-    if offered is None or destination.name in offered or short:
+    asked = inventory.translated(providers, request)
+    _, shortages = inventory.allot(providers, asked)
+    for shortage in shortages:
+        yield _short(shortage)
+    if shortages:
         return
-    if not _lacking(candidate) and not _refused(candidate):
-        yield checks.error(
-            'Placement does not offer it for this request, although it has '
-            'the room in sum: max_unit, min_unit or step_size forbids it, '
-            'or one provider of its tree is too small',
-            'openstack resource provider inventory list '
-            f'{destination.hypervisor_id}',
-            request=key,
+    if asked is not request:
+        yield checks.unknown(
+            'offers VCPU and no PCPU for dedicated CPUs; Nova goes there only '
+            'if neither cpu_shared_set nor disable_fallback_pcpu_query is set',
+            'on {destination}: grep -E "cpu_.*_set|fallback" '
+            '/etc/nova/nova.conf',
         )
+    elif candidate.snapshot.candidates:
+        yield from _not_offered(candidate)
 
 
 @checks.destination_check('destination-traits')
@@ -84,68 +94,24 @@ def traits(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have the traits that the server requires.
 
     Traits come from the flavor (``trait:NAME=required``), the image, the
-    CPU thread policy and vTPM. Placement refuses a host that lacks one, and
-    one that has a forbidden trait.
+    CPU thread policy, secure boot, vTPM and encrypted memory. Placement
+    refuses a host that lacks one, and one that has a forbidden trait.
     """
     missing = _lacking(candidate)
     if missing:
         yield checks.error(
-            f'lacks the traits {", ".join(sorted(missing))}',
-            missing=sorted(missing),
+            f'lacks the traits {", ".join(missing)}',
+            'openstack resource provider trait list '
+            f'{candidate.destination and candidate.destination.hypervisor_id}',
+            missing=missing,
         )
     refused = _refused(candidate)
     if refused:
         yield checks.error(
-            f'has the traits {", ".join(sorted(refused))}, which the server '
-            'forbids',
-            forbidden=sorted(refused),
+            f'has the traits {", ".join(refused)}, which the server forbids',
+            'openstack server show {server} -c flavor',
+            forbidden=refused,
         )
-
-
-@checks.destination_check('group-anti-affinity')
-def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
-    """An anti-affinity group must have a place left on the destination.
-
-    At most ``max_server_per_host`` members (1 unless the group says more)
-    may be on one host. Nova checks it twice: in the scheduler
-    (ServerGroupAntiAffinityFilter) and on the destination.
-    """
-    destination = candidate.destination
-    assert destination is not None
-    for group in candidate.snapshot.groups_of(candidate.server):
-        if group.policy != 'anti-affinity':
-            continue
-        there = group.members_on(destination.name)
-        if len(there) >= group.max_server_per_host:
-            yield checks.error(
-                f'already has {len(there)} of the anti-affinity group '
-                f'{group.name} (at most {group.max_server_per_host})',
-                f'openstack server group show {group.id}',
-                group=group.id,
-                members=sorted(there),
-            )
-
-
-@checks.destination_check('group-affinity')
-def affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
-    """A member of an affinity group moves only to a host of the group.
-
-    The scheduler counts the server itself as a member where it is now, so a
-    group that is together on one host, even a group of one, cannot be moved
-    (``ServerGroupAffinityFilter``; ``nova/scheduler/utils.py``).
-    """
-    destination = candidate.destination
-    assert destination is not None
-    for group in candidate.snapshot.groups_of(candidate.server):
-        if group.policy == 'affinity' and not group.members_on(
-            destination.name
-        ):
-            yield checks.error(
-                f'no other member of the affinity group {group.name} is there',
-                'remove the group, or rebuild the servers without it: '
-                f'openstack server group show {group.id}',
-                group=group.id,
-            )
 
 
 @checks.destination_check('destination-zone')
@@ -154,41 +120,111 @@ def zone(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     The zone comes from the request that made the server
     (``pinned_availability_zone``, microversion 2.96); Nova asks Placement
-    only for hosts of the zone's aggregates (``map_az_to_placement_aggregate``
-    in ``nova/scheduler/request_filter.py``).
+    only for hosts of the aggregates that carry the zone's name
+    (``map_az_to_placement_aggregate`` in
+    ``nova/scheduler/request_filter.py``). A zone that no aggregate carries,
+    like the default one, binds nothing. Since 2.104 an administrator may
+    unpin a server.
     """
-    destination = candidate.destination
+    destination, server = candidate.destination, candidate.server
     assert destination is not None
-    pinned = candidate.server.pinned_availability_zone
-    if pinned and destination.zone != pinned:
+    pinned = server.pinned_availability_zone
+    if pinned == '' or destination.zone == (
+        pinned or server.availability_zone
+    ):
+        return
+    zones = {
+        aggregate.metadata.get('availability_zone')
+        for aggregate in candidate.snapshot.aggregates or ()
+    }
+    if pinned is None:
+        yield checks.unknown(
+            f'is in the availability zone {destination.zone}; whether the '
+            f'server is pinned to {server.availability_zone} is known from '
+            'microversion 2.96 on',
+            'openstack availability zone list --compute --long',
+        )
+    elif candidate.snapshot.aggregates is None or pinned in zones:
         yield checks.error(
             f'is in the availability zone {destination.zone}, the server is '
             f'pinned to {pinned}',
+            'openstack availability zone list --compute --long',
             pinned_availability_zone=pinned,
         )
-    elif (
-        pinned is None
-        and destination.zone != candidate.server.availability_zone
-    ):
-        yield checks.unknown(
-            f'is in the availability zone {destination.zone}; whether the '
-            'server is pinned to its own is known from microversion 2.96 on',
+
+
+def _short(shortage: inventory.Shortage) -> checks.Draft:
+    name, needed, free = (
+        shortage.resource_class,
+        shortage.needed,
+        shortage.free,
+    )
+    unit = _UNITS.get(name, '')
+    text = f'needs {needed}{unit} of {name}, {free}{unit} is free'
+    if shortage.suffix:
+        text += f' at one provider (request group {shortage.suffix})'
+    limit = shortage.max_unit
+    if limit is not None and needed > limit:
+        text = (
+            f'needs {needed}{unit} of {name}, one server may have at most '
+            f'{limit}{unit}'
+        )
+    return checks.error(
+        text,
+        'openstack hypervisor show {destination}',
+        resource_class=name,
+        needed=needed,
+        free=free,
+        max_unit=limit,
+    )
+
+
+def _not_offered(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """Believe Placement where it does not offer what seems to fit."""
+    destination = candidate.destination
+    assert destination is not None
+    key = resources.query(candidate.server.request)
+    offered = candidate.snapshot.candidates.get(key)
+    if offered is None or destination.name in offered:
+        return
+    if not _lacking(candidate) and not _refused(candidate):
+        yield checks.error(
+            'Placement does not offer it for this request, although it has '
+            'the room in sum: max_unit, min_unit or step_size forbids it',
+            'openstack resource provider inventory list '
+            f'{destination.hypervisor_id}',
+            request=key,
         )
 
 
-def _lacking(candidate: checks.Candidate) -> frozenset[str]:
-    destination = candidate.destination
+def _lacking(candidate: checks.Candidate) -> list[str]:
+    """Return the required traits that no provider of the tree has."""
+    destination, request = candidate.destination, candidate.server.request
     if destination is None or not destination.providers:
-        return frozenset()
-    offered = frozenset().union(*(p.traits for p in destination.providers))
-    wanted = candidate.server.request.required_traits
-    return frozenset(t for t in wanted - offered if not t.startswith('!'))
+        return []
+    wanted = request.required_traits
+    if not wanted:
+        return []
+    root = destination.providers[0].traits
+    missing = request.root_required - root
+    offered = root.union(*(p.traits for p in destination.providers[1:]))
+    missing |= wanted - offered
+    return sorted(name for name in missing if name[0] != '!')
 
 
-def _refused(candidate: checks.Candidate) -> frozenset[str]:
-    destination = candidate.destination
+def _refused(candidate: checks.Candidate) -> list[str]:
+    """Return the forbidden traits that the root provider has.
+
+    A disabled host is spoken of elsewhere. Where dedicated CPUs are taken
+    from VCPU, Nova asks for no thread policy.
+    """
+    destination, request = candidate.destination, candidate.server.request
     if destination is None or not destination.providers:
-        return frozenset()
-    return candidate.server.request.forbidden_traits & (
-        destination.providers[0].traits
-    )
+        return []
+    refused = request.forbidden_traits & destination.providers[0].traits
+    if not refused:
+        return []
+    ignored = {_DISABLED}
+    if inventory.translated(destination.providers, request) is not request:
+        ignored.add(_THREADS)
+    return sorted(refused - ignored)

@@ -2,28 +2,45 @@
 """Checks of the server itself: its state, and what is being done to it."""
 
 from collections.abc import Iterator
+import datetime
 
 from osc_migrate import checks
 from osc_migrate import model
 
 # nova.compute.power_state
 _RUNNING, _PAUSED = 1, 3
-# nova.compute.api: live_migrate and resize
+# nova.compute.api: live_migrate, resize and evacuate
 _MOVABLE = {
     model.MigrationType.LIVE: ('active', 'paused'),
     model.MigrationType.COLD: ('active', 'stopped'),
     model.MigrationType.EVACUATE: ('active', 'stopped', 'error'),
 }
+# What other checks speak of.
+_ELSEWHERE = ('building', 'error', 'resized')
 _ADVICE = {
     'suspended': 'openstack server resume {server}',
     'rescued': 'openstack server unrescue {server}',
     'paused': 'openstack server unpause {server}',
-    'resized': 'openstack server migration confirm {server}',
-    'shelved': 'openstack server unshelve {server}',
+    'shelved': 'openstack server shelve --offload {server}',
     'soft-delete': 'openstack server restore {server}',
-    'error': 'openstack server show {server} -c fault',
-    'stopped': 'openstack server start {server}',
+    'stopped': 'openstack server migrate {server}',
 }
+# A record that is in progress, by nova.objects.migration and the drivers.
+_UNDER_WAY = (
+    'accepted',
+    'queued',
+    'preparing',
+    'running',
+    'running (post-copy)',
+    'pre-migrating',
+    'migrating',
+    'post-migrating',
+    'confirming',
+    'reverting',
+)
+_FAILED = ('error', 'failed', 'cancelled')
+# Nova saves the record of a migration that really runs every few seconds.
+_ORPHANED_AFTER = datetime.timedelta(minutes=10)
 
 
 @checks.server_check('server-state')
@@ -31,21 +48,94 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The server must be in a state that can be moved this way.
 
     A live migration takes active and paused servers, a cold one active and
-    stopped ones, an evacuation active, stopped and broken ones. Nova answers
-    409 to anything else (``nova/compute/api.py``: ``live_migrate``,
-    ``resize``, ``evacuate``). Only its owner can bring a suspended or rescued
-    server back; an unconfirmed resize must be confirmed or reverted first.
+    stopped ones, an evacuation active, stopped and broken ones, and each of
+    them only a server that has been launched. Nova answers 409 to anything
+    else (``live_migrate``, ``resize`` and ``evacuate`` in
+    ``nova/compute/api.py``). A suspended or rescued server must first be
+    resumed or unrescued, which is its owner's to decide; a shelved one still
+    holds its place on the host until it is offloaded.
     """
     server = candidate.server
-    if server.vm_state is None or server.vm_state == 'building':
+    if server.vm_state is None:
+        yield checks.unknown(
+            f'is {server.status}: its cell does not answer, or the caller '
+            'may not see its state',
+            'openstack server show {server}',
+        )
         return
-    if server.vm_state not in _MOVABLE[candidate.migration_type]:
-        way = candidate.migration_type
+    if server.vm_state in _ELSEWHERE:
+        return
+    evidence = {'status': server.status, 'vm_state': server.vm_state}
+    if server.vm_state == 'shelved_offloaded':
+        yield checks.error('is on no host, so nothing moves', **evidence)
+    elif server.vm_state not in _MOVABLE[candidate.migration_type]:
         yield checks.error(
-            f'is {server.status}, which Nova does not {_verb(way)}',
+            f'is {server.status}, which Nova does not '
+            f'{_verb(candidate.migration_type)}',
             _ADVICE.get(server.vm_state, ''),
-            status=server.status,
-            vm_state=server.vm_state,
+            **evidence,
+        )
+    elif server.launched_at is None:
+        yield checks.error(
+            f'is {server.status}, but has never been launched',
+            'openstack server event list {server}',
+            **evidence,
+        )
+
+
+@checks.server_check('server-error')
+def broken(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """A server in ERROR must be repaired first.
+
+    Nova moves it neither live nor cold, it only evacuates it from a dead
+    host. Since 2025.2 a live migration that fails or is aborted leaves the
+    server in ERROR although its guest goes on running on the source
+    (``_do_live_migration`` in ``nova/compute/manager.py``); then it is enough
+    to reset the state. Any other ERROR needs somebody to look.
+    """
+    server = candidate.server
+    if (
+        server.vm_state != 'error'
+        or candidate.migration_type is model.MigrationType.EVACUATE
+    ):
+        return
+    why = f': {server.fault}' if server.fault else ''
+    look = 'openstack server show {server}'
+    reset = 'openstack server set --state active {server}'
+    if server.power_state != _RUNNING:
+        yield checks.error(f'is in ERROR{why}', look, fault=server.fault)
+        return
+    ended = _last_migration(candidate)
+    if ended is None:
+        yield checks.error(
+            f'is in ERROR{why}, but its guest runs',
+            f'{look}; if all is well: {reset}',
+            fault=server.fault,
+        )
+    else:
+        yield checks.error(
+            f'is in ERROR since the {ended.migration_type} {ended.uuid} to '
+            f'{ended.dest_compute} ended ({ended.status}), but its guest '
+            f'runs on {server.host}',
+            reset,
+            fault=server.fault,
+            migration=ended.uuid,
+        )
+
+
+@checks.server_check('server-resize')
+def resized(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """A resize or a cold migration must be confirmed or reverted first.
+
+    Until then the server (VERIFY_RESIZE) holds a place on two hosts and Nova
+    moves it in no way. ``resize_confirm_window`` in nova.conf can confirm by
+    itself, but no API tells whether it does.
+    """
+    if candidate.server.vm_state == 'resized':
+        yield checks.error(
+            'waits for the confirmation of a resize or cold migration',
+            'openstack server migration confirm {server}',
+            status=candidate.server.status,
         )
 
 
@@ -54,7 +144,9 @@ def task(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Nothing else may be under way with the server.
 
     While ``task_state`` is set, or the server is still being built, Nova
-    answers 409 to a migration. It passes by itself, as a rule.
+    answers 409 to a migration (``check_instance_state`` in
+    ``nova/compute/api.py``). It passes by itself, as a rule. An evacuation
+    does not ask.
     """
     server = candidate.server
     if candidate.migration_type is model.MigrationType.EVACUATE:
@@ -70,18 +162,59 @@ def task(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
+@checks.server_check('server-migration')
+def migration(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """No record of an earlier migration may be left in progress.
+
+    A nova-compute that is killed leaves the records of its migrations as
+    they were (``_init_instance`` in ``nova/compute/manager.py``), and with
+    them, often, allocations in Placement and inactive port bindings on the
+    destination. They do not stop the next migration but may make it fail.
+    """
+    server = candidate.server
+    is_evacuation = candidate.migration_type is model.MigrationType.EVACUATE
+    if is_evacuation or server.task_state is not None:
+        return
+    for record in candidate.snapshot.migrations or ():
+        if record.server_id != server.id or record.status not in _UNDER_WAY:
+            continue
+        where = f'{record.source_compute} to {record.dest_compute}'
+        what = f'{record.migration_type} {record.uuid} ({where})'
+        evidence = {'migration': record.uuid, 'status': record.status}
+        if _age(record, candidate.snapshot) > _ORPHANED_AFTER:
+            yield checks.warning(
+                f'its {what} is still {record.status} since '
+                f'{record.updated_at}, though nothing is under way: a '
+                'nova-compute died',
+                f'openstack resource provider allocation show {record.uuid}',
+                **evidence,
+            )
+        else:
+            yield checks.wait(
+                f'its {what} is {record.status}: it begins or ends just now',
+                'openstack server migration list --server {server}',
+                **evidence,
+            )
+
+
 @checks.server_check('server-power')
 def power(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The guest of a server that moves live must really run.
 
     Nova's conductor refuses a live migration when ``power_state`` is neither
-    running nor paused (``nova/conductor/tasks/live_migrate.py``), even if the
-    server is ACTIVE: the guest stopped and Nova has not noticed yet.
+    running nor paused (``_check_instance_is_active`` in
+    ``nova/conductor/tasks/live_migrate.py``), even if the server is ACTIVE:
+    the guest has stopped and Nova has not noticed yet.
     """
     server = candidate.server
     if not candidate.is_live or server.vm_state not in ('active', 'paused'):
         return
-    if server.power_state not in (None, _RUNNING, _PAUSED):
+    if server.power_state is None:
+        yield checks.unknown(
+            'whether its guest runs is unknown',
+            'openstack server show {server}',
+        )
+    elif server.power_state not in (_RUNNING, _PAUSED):
         yield checks.error(
             f'is {server.status}, but its guest does not run '
             f'(power_state {server.power_state})',
@@ -90,37 +223,23 @@ def power(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.server_check('server-lock')
-def lock(candidate: checks.Candidate) -> Iterator[checks.Draft]:
-    """Only an administrator may move a locked server.
-
-    Nova answers 409 to everybody else (``check_instance_lock`` in
-    ``nova/compute/api.py``); for an administrator the lock is no obstacle.
-    """
-    server = candidate.server
-    if not server.locked:
-        return
-    why = f' ({server.locked_reason})' if server.locked_reason else ''
-    if 'admin' in candidate.snapshot.roles:
-        yield checks.info(f'is locked{why}; an administrator may move it')
-    else:
-        yield checks.error(
-            f'is locked{why}, and the caller is no administrator',
-            'openstack server unlock {server}',
-        )
-
-
 @checks.server_check('server-downtime')
 def downtime(candidate: checks.Candidate) -> Iterator[checks.Draft]:
-    """A cold migration stops a running guest.
+    """A cold migration stops a running guest, an evacuation leaves it off.
 
-    Nova powers the guest off, moves it, and starts it on the destination.
-    A stopped server stays stopped, so nothing is lost there.
+    For a cold migration Nova powers the guest off, moves it, and starts it
+    on the destination. A stopped server stays stopped, so nothing is lost.
+    An evacuated server is left stopped since microversion 2.95.
     """
-    if candidate.migration_type is not model.MigrationType.COLD:
+    if candidate.server.vm_state != 'active':
         return
-    if candidate.server.vm_state == 'active':
+    if candidate.migration_type is model.MigrationType.COLD:
         yield checks.warning('will be powered off while it moves')
+    elif candidate.migration_type is model.MigrationType.EVACUATE:
+        yield checks.warning(
+            'will be stopped on its new host',
+            'openstack server start {server}',
+        )
 
 
 @checks.server_check('server-source-down')
@@ -130,30 +249,82 @@ def source_down(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Nova refuses a live and a cold migration from a host whose service is
     down; only an evacuation takes servers from a dead host, and refuses
     while the service is up (``check_instance_host`` and ``evacuate`` in
-    ``nova/compute/api.py``).
+    ``nova/compute/api.py``, ``_check_host_is_up`` in
+    ``nova/conductor/tasks/live_migrate.py``). Evacuate only from a host that
+    is fenced: a guest that runs twice destroys its disks.
     """
-    source = candidate.source
-    if source is None:
+    if candidate.server.vm_state == 'shelved_offloaded':
         return
-    is_dead = source.state != 'up' or source.forced_down
+    name, is_down = _source(candidate)
     is_evacuation = candidate.migration_type is model.MigrationType.EVACUATE
-    if is_dead and not is_evacuation:
-        yield checks.error(
-            f'the compute service of {source.name} is down',
-            f'start nova-compute on {source.name}, or fence the host and '
-            f'evacuate: openstack compute drain {source.name} --evacuate '
-            '--fenced',
-            updated_at=source.updated_at,
+    if is_down is None:
+        yield checks.unknown(
+            'whether the compute service of its host is up is unknown',
+            'ask somebody with the role admin',
         )
-    elif is_evacuation and not is_dead:
+    elif is_down and not is_evacuation:
         yield checks.error(
-            f'the compute service of {source.name} is up, so nothing can be '
+            f'the compute service of {name} is down',
+            f'start nova-compute on {name}, or fence the host and '
+            f'evacuate: openstack compute drain {name} --evacuate --fenced',
+            host=name,
+        )
+    elif is_evacuation and not is_down:
+        yield checks.error(
+            f'the compute service of {name} is up, so nothing can be '
             'evacuated',
-            f'openstack compute drain {source.name}',
+            f'openstack compute drain {name}',
+            host=name,
         )
+
+
+def _source(candidate: checks.Candidate) -> tuple[str, bool | None]:
+    """Return the name of the server's host and whether its service is down."""
+    source = candidate.source
+    if source is not None:
+        return source.name, source.state != 'up' or source.forced_down
+    server = candidate.server
+    # the caller may not list services, but perhaps see this (2.16)
+    is_down = {'UP': False, 'MAINTENANCE': False, 'DOWN': True}.get(
+        server.host_status or ''
+    )
+    return server.host or 'its host', is_down
 
 
 def _verb(way: model.MigrationType) -> str:
     if way is model.MigrationType.EVACUATE:
         return 'evacuate'
     return f'{way}-migrate'
+
+
+def _last_migration(candidate: checks.Candidate) -> model.Migration | None:
+    """Return the server's newest record if it failed and left it here."""
+    records = [
+        record
+        for record in candidate.snapshot.migrations or ()
+        if record.server_id == candidate.server.id
+    ]
+    newest = max(records, key=lambda record: record.id, default=None)
+    if (
+        newest is not None
+        and newest.status in _FAILED
+        and newest.source_compute == candidate.server.host
+    ):
+        return newest
+    return None
+
+
+def _age(
+    record: model.Migration, snapshot: model.Snapshot
+) -> datetime.timedelta:
+    """Return how long before the snapshot Nova last touched a record."""
+    touched = _moment(record.updated_at or record.created_at)
+    return _moment(snapshot.taken_at) - touched
+
+
+def _moment(text: str) -> datetime.datetime:
+    """Read a time, which Nova writes without its zone."""
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return moment

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of hypervisor and processor: can the guest run there as it does now.
+
+Nova tells of both up to microversion 2.87 of os-hypervisors, not after. What
+it does not tell is what libvirt makes of it: ``cpu_mode`` and ``cpu_models``
+of nova.conf decide what a guest sees of its host's processor.
+"""
+
+from collections.abc import Iterator
+
+from osc_migrate import checks
+from osc_migrate import model
+
+_SHOWN = 8
+# nova.virt.libvirt.driver._compare_cpu compares these hosts with themselves
+_UNCOMPARED = ('aarch64',)
+_FILE_BACKED = 'COMPUTE_MEM_BACKING_FILE'
+
+
+@checks.destination_check('hypervisor-type')
+def hypervisor_type(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """The destination must run the same type of hypervisor as the source.
+
+    Nova refuses a live migration to another type
+    (``_check_compatible_with_source_hypervisor`` in
+    ``nova/conductor/tasks/live_migrate.py``). It does not look at it for a
+    cold one, where only ``img_hv_type`` of the image can forbid it; whether
+    the disks and devices of the guest suit another hypervisor nobody checks.
+    """
+    source, destination = candidate.source, candidate.destination
+    assert destination is not None
+    if source is None:
+        return
+    ours, theirs = source.hypervisor_type, destination.hypervisor_type
+    if ours == theirs and ours is not None:
+        return
+    if ours is None or theirs is None:
+        yield checks.unknown(
+            'its hypervisor or that of the source is unknown: only '
+            'administrators see os-hypervisors',
+            'ask somebody with the role admin',
+        )
+        return
+    say = checks.error if candidate.is_live else checks.unknown
+    yield say(
+        f'runs the hypervisor {theirs}, the source runs {ours}',
+        'openstack hypervisor list --long',
+        source=ours,
+        destination=theirs,
+    )
+
+
+@checks.destination_check('hypervisor-version')
+def hypervisor_version(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """A guest moves live only to a hypervisor that is not older.
+
+    Nova compares the versions (of QEMU, with libvirt) and refuses an older
+    destination, unless ``[workarounds]skip_hypervisor_version_check_on_lm``
+    is set (``_check_compatible_with_source_hypervisor`` in
+    ``nova/conductor/tasks/live_migrate.py``). Drain the hosts in the order
+    from old to new, or say ``--ignore-check`` if the option is set.
+    """
+    if not candidate.is_live:
+        return
+    source, destination = candidate.source, candidate.destination
+    assert destination is not None
+    if source is None:
+        return
+    ours, theirs = source.hypervisor_version, destination.hypervisor_version
+    if ours is None or theirs is None or ours <= theirs:
+        return
+    yield checks.error(
+        f'has the older hypervisor {source.hypervisor_type} '
+        f'{_dotted(theirs)}, the source has {_dotted(ours)}',
+        'upgrade {destination}, or choose another destination: openstack '
+        'hypervisor list --long',
+        source=ours,
+        destination=theirs,
+    )
+
+
+@checks.destination_check('cpu-architecture')
+def architecture(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """The destination must have the same processor architecture.
+
+    The guest cannot run on another one. For a live migration libvirt says
+    so (``_compare_cpu`` in ``nova/virt/libvirt/driver.py``). For a cold one
+    Nova does not look unless the image names its ``hw_architecture``: it
+    would move the server and fail, or leave it broken, so this check forbids
+    a cold migration and an evacuation too, although Nova would try.
+    """
+    source, destination = candidate.source, candidate.destination
+    assert destination is not None
+    if source is None:
+        return
+    ours, theirs = source.cpu_info, destination.cpu_info
+    if ours is None or theirs is None:
+        # hypervisor-type speaks when nothing at all is known of the node
+        if destination.hypervisor_type and source.hypervisor_type:
+            yield checks.unknown(
+                'its processor or that of the source is unknown',
+                'openstack --os-compute-api-version 2.87 hypervisor show '
+                '{destination}',
+            )
+        return
+    if ours.arch != theirs.arch:
+        yield checks.error(
+            f'has {theirs.arch} processors, the source has {ours.arch}',
+            'openstack resource provider trait list '
+            f'{destination.hypervisor_id}',
+            source=ours.arch,
+            destination=theirs.arch,
+        )
+
+
+@checks.destination_check('cpu-vendor')
+def vendor(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """A guest moves live only between processors of the same vendor.
+
+    libvirt's comparison refuses another vendor (``_compare_cpu`` in
+    ``nova/virt/libvirt/driver.py``), and a guest that has been started on
+    Intel does not survive on AMD. On 64-bit ARM Nova compares nothing, so
+    there it is unknown. With plain emulation (``virt_type = qemu``) it does
+    not matter; say ``--ignore-check`` then.
+    """
+    ours, theirs = _processors(candidate)
+    if ours is None or theirs is None or ours.vendor == theirs.vendor:
+        return
+    say = checks.unknown if ours.arch in _UNCOMPARED else checks.error
+    yield say(
+        f'has processors of {theirs.vendor}, the source has {ours.vendor}',
+        'choose a destination with processors of the same vendor, or move '
+        'cold: openstack server migrate {server}',
+        source=ours.vendor,
+        destination=theirs.vendor,
+    )
+
+
+@checks.destination_check('cpu-features')
+def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """A guest moves live only to a processor with the features it uses.
+
+    With ``cpu_mode`` host-model or host-passthrough Nova compares the hosts,
+    and refuses a destination that lacks a feature of the source; with
+    ``custom`` it compares the guest's model, which may do without. That is
+    written in nova.conf of the source and in no API, so lacking features
+    are unknown, not an error (``check_can_live_migrate_destination`` in
+    ``nova/virt/libvirt/driver.py``; ``[workarounds]
+    skip_cpu_compare_on_dest`` leaves it to QEMU). To try is safe: where it
+    does not fit, Nova refuses and the guest stays. To be free of it, set
+    ``cpu_mode = custom`` with a model that all hosts have.
+    """
+    ours, theirs = _processors(candidate)
+    if ours is None or theirs is None:
+        return
+    if ours.arch != theirs.arch or ours.vendor != theirs.vendor:
+        return
+    missing = sorted(ours.features - theirs.features)
+    where = candidate.server.host
+    if ours.arch in _UNCOMPARED and ours.model != theirs.model:
+        yield checks.unknown(
+            f'has the processor {theirs.model}, the source has {ours.model}; '
+            'QEMU alone knows whether a guest can change between them',
+            f'on {where}: grep cpu_ /etc/nova/nova.conf',
+        )
+    elif missing:
+        shown = ', '.join(missing[:_SHOWN])
+        if len(missing) > _SHOWN:
+            shown += f' and {len(missing) - _SHOWN} more'
+        yield checks.unknown(
+            f'lacks the CPU features {shown}; Nova refuses unless the guest '
+            'has a CPU model of its own (cpu_mode = custom)',
+            f'on {where}: grep cpu_ /etc/nova/nova.conf',
+            missing=missing,
+        )
+    elif ours.model != theirs.model:
+        yield checks.info(
+            f'has the processor {theirs.model}, the source has {ours.model}; '
+            'no feature is missing',
+            source=ours.model,
+            destination=theirs.model,
+        )
+
+
+@checks.destination_check('memory-backing')
+def memory_backing(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+    """Memory that is backed by files on one host only is rewritten.
+
+    ``file_backed_memory`` in nova.conf of one of the two hosts does not stop
+    a live migration: Nova changes the guest's definition on the way
+    (``_update_memory_backing_xml`` in ``nova/virt/libvirt/migration.py``).
+    """
+    source, destination = candidate.source, candidate.destination
+    assert destination is not None
+    if not candidate.is_live or source is None:
+        return
+    ours, theirs = source.traits, destination.traits
+    if ours is None or theirs is None:
+        return
+    if (_FILE_BACKED in ours) is not (_FILE_BACKED in theirs):
+        has = 'has' if _FILE_BACKED in theirs else 'does not have'
+        yield checks.info(f'{has} file-backed memory, unlike the source')
+
+
+def _processors(
+    candidate: checks.Candidate,
+) -> tuple[model.CpuInfo | None, model.CpuInfo | None]:
+    """Return both processors if the guest moves live and both are known."""
+    source, destination = candidate.source, candidate.destination
+    assert destination is not None
+    if not candidate.is_live or source is None:
+        return None, None
+    return source.cpu_info, destination.cpu_info
+
+
+def _dotted(version: int) -> str:
+    """Write a version as Nova counts it: major, minor and patch by 1000."""
+    return f'{version // 1000000}.{version // 1000 % 1000}.{version % 1000}'
