@@ -42,8 +42,7 @@ def _digest() -> str:
         parts = [f'{name} {metadata.version(name)}' for name in PACKAGES]
     except metadata.PackageNotFoundError as error:
         raise exceptions.LabError(
-            f'{error.name} is not installed: `pip install -c '
-            'lab/constraints.txt -r lab/requirements.txt`.'
+            f'{error.name} is not installed: run the lab by `tox -e lab`.'
         ) from error
     parts += [(here / f'{name}.py').read_text() for name in SOURCES]
     parts += [settings.PASSWORD, settings.REGION, *settings.SERVICES]

@@ -7,7 +7,8 @@ overwrites both. Each process writes its record itself before it does
 anything else, so that whoever started it may be killed at any moment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -66,6 +67,7 @@ def _look(pid: int) -> tuple[str, str]:
 def record(folder: folders.Folder, name: str) -> None:
     """Make the calling process the one that this lab calls ``name``."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     pid = os.getpid()
     folders.replace(folder / 'processes' / name, f'{pid} {_look(pid)[1]}\n')
 
@@ -91,7 +93,8 @@ def spawn(
 
     ``inherit`` are open files that it gets. Its output goes to its log.
     """
-    with open(folder.log(name), 'ab') as log:
+    # Python would forget an interruption that comes just while it forks.
+    with _undisturbed(), open(folder.log(name), 'ab') as log:
         subprocess.Popen(
             command,
             env=environment,
@@ -112,10 +115,17 @@ def end(folder: folders.Folder) -> list[str]:
     :raises: :class:`lab.exceptions.LabError` when one will not die.
     """
     # An impatient second Ctrl-C must not leave half of them.
-    interrupts = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, interrupts)
-    try:
+    with _undisturbed():
         return _end(folder)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let interruptions wait."""
+    interruptions = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, interruptions)
+    try:
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
