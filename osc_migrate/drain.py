@@ -124,6 +124,22 @@ class Drain:
             )
         return dataclasses.replace(plan, moves=moves)
 
+    def fence(self) -> None:
+        """Force the service down, so that its servers may be evacuated.
+
+        The caller vouches that the host is off, or its servers would run
+        twice on the same disks.
+
+        :raises CloudError: Nova refused
+        """
+        if not self.host.forced_down:
+            self._cloud.force_down(self.host)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.snapshot = self._cloud.snapshot(host=self.host.name)
+        self.host = self.snapshot.hosts[self.host.name]
+
     def close(self, *, user: str, reason: str = '') -> token_module.Token:
         """Disable the service with the mark of the drain.
 
@@ -302,13 +318,20 @@ def reopen(
             'nova-compute'
         )
     would = 'would be' if is_rehearsal else 'is'
+    done = f'{host} {would} enabled again'
     if token.was == 'enabled':
         if not is_rehearsal:
             cloud.enable(service)
-        return f'{host} {would} enabled again'
-    if not is_rehearsal:
-        cloud.disable(service, token.reason or 'disabled before the drain')
-    return (
-        f'{host} was disabled before the drain and stays so; its reason '
-        f'{would} again: {token.reason}'
-    )
+    else:
+        if not is_rehearsal:
+            cloud.disable(service, token.reason or 'disabled before')
+        done = (
+            f'{host} was disabled before the drain and stays so; its reason '
+            f'{would} again: {token.reason}'
+        )
+    if service.forced_down:
+        done += (
+            '; its service is forced down: when nova-compute runs again: '
+            f'openstack compute service set --up {host} nova-compute'
+        )
+    return done

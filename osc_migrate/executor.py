@@ -265,8 +265,11 @@ class Executor:
         return self._figures_at.get(task.server_id, 0)
 
     def _start(self) -> None:
-        """Start pending moves, in their order, as far as the limits allow."""
-        for task in list(self._tasks.values()):
+        """Start pending moves, as far as the limits allow.
+
+        In their order, but what was tried before comes after what was not.
+        """
+        for task in sorted(self._tasks.values(), key=lambda one: one.tries):
             if task.phase is not Phase.PENDING:
                 continue
             if self._clock() < task.not_before or not self._fits(task):

@@ -47,6 +47,11 @@ _PHASES = {
     'confirming': Phase.CONFIRMING,
     'reverting': Phase.FINISHING,
 }
+# nova.compute.api: live_migrate and resize, or evacuate
+_MOVABLE = {
+    False: ('active', 'paused', 'stopped'),
+    True: ('active', 'stopped', 'error'),
+}
 # seconds after which even a quiet migration's server is looked at
 _LOOK_AGAIN = 30.0
 _RETRY = 5.0
@@ -90,12 +95,14 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         reason = f'is on {sight.host} already; somebody else moved it'
         return end(task, Phase.SKIPPED, reason, now=now), None
     record = seen.record
-    if sight.task_state is not None:
+    way = task.move.migration_type
+    is_evacuation = way is model.MigrationType.EVACUATE
+    if sight.task_state is not None and not is_evacuation:
         if record is not None and record.status not in TERMINAL_RECORDS:
             return _attach(task, sight, record, now), None
         return _busy(task, sight.task_state, now, policy), None
     task = _adapt(task, sight)
-    if sight.status not in ('ACTIVE', 'PAUSED', 'SHUTOFF'):
+    if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
         return end(task, Phase.FAILED, reason, now=now), None
     task = dataclasses.replace(
@@ -112,6 +119,8 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         record=None,
         samples=(),
         progress=None,
+        reason='',
+        remedy='',
     )
     return task, Request(
         action=_START[task.move.migration_type],

@@ -114,7 +114,8 @@ def badly(task: Task, sight: Sight | None, now: float, policy: Policy) -> Step:
         if sight.fault:
             reason += f': {sight.fault}'
         return _left(task, reason, now), None
-    if sight.status != 'ERROR':
+    way = task.move.migration_type
+    if sight.status != 'ERROR' or way is model.MigrationType.EVACUATE:
         return try_again(task, _why(task), now, policy)
     reason = f'{_why(task)}, and Nova left it in ERROR'
     is_alive = sight.power_state in ALIVE and task.was in ('active', 'paused')
@@ -166,12 +167,15 @@ def try_again(task: Task, reason: str, now: float, policy: Policy) -> Step:
         return end(task, Phase.FAILED, reason, now=now), None
     move = task.move
     tries = task.tries
-    if tries >= policy.tries:
+    most = min(policy.stalls, policy.tries) if task.aborted else policy.tries
+    if tries >= most:
         is_stoppable = task.was == 'active' and policy.allow_cold
         if move.migration_type is not model.MigrationType.LIVE or (
             not is_stoppable
         ):
             remedy = f'openstack server migration preflight {task.server_id}'
+            said = dict.fromkeys((*task.attempts, reason))
+            reason = '; then '.join(said)
             return end(task, Phase.FAILED, reason, remedy, now=now), None
         tries = 0
         move = dataclasses.replace(
@@ -184,6 +188,7 @@ def try_again(task: Task, reason: str, now: float, policy: Policy) -> Step:
             move=dataclasses.replace(move, destination=None),
             tries=tries,
             refused=refused,
+            attempts=(*task.attempts, reason),
             reason=reason,
         ),
         None,

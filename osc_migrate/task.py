@@ -168,7 +168,9 @@ class Policy:
     """What may be done to get a server away.
 
     ``max_pause`` is in seconds. ``tries`` is how often a server is asked to
-    move in one way; the last time Nova may choose where to.
+    move in one way; the last time Nova may choose where to. ``stalls`` is
+    how often one is aborted that does not end: another destination seldom
+    helps a guest that dirties its memory faster than it can be sent.
     """
 
     on_stall: OnStall = OnStall.ABORT
@@ -176,6 +178,7 @@ class Policy:
     allow_cold: bool = False
     reset_state: bool = True
     tries: int = 3
+    stalls: int = 2
     deadlines: Deadlines = Deadlines()
 
 
@@ -190,7 +193,8 @@ class Task:
     looked at, and ``entered`` holds every phase with the time it began.
     ``is_sure`` says that Nova's answer to the request has come.
     ``aborted`` says why we asked for an abort, ``refused`` holds the hosts
-    that it could not go to, ``groups`` its anti-affinity groups.
+    that it could not go to, ``groups`` its anti-affinity groups,
+    ``attempts`` how each try before this one ended.
     """
 
     move: model.Move
@@ -215,6 +219,7 @@ class Task:
     samples: tuple[Sample, ...] = ()
     progress: Progress | None = None
     request_ids: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
     reason: str = ''
     remedy: str = ''
 

@@ -120,3 +120,11 @@ class Cloud:
     def enable(self, host: model.Host) -> None:
         """Enable the compute service of a host."""
         actions.enable(self._link, host.service_id)
+
+    def force_down(self, host: model.Host) -> None:
+        """Tell Nova that the compute service of a host is down.
+
+        Only for a host that cannot come back by itself: its servers may
+        then be started elsewhere.
+        """
+        actions.force_down(self._link, host.service_id)

@@ -112,3 +112,12 @@ def enable(link: connection.Connection, service_id: str) -> None:
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
         link.compute_actions(SERVICES).services.enable(service_id)
+
+
+def force_down(link: connection.Connection, service_id: str) -> None:
+    """Tell Nova that a compute service is down, whatever it reports.
+
+    :raises CloudError: and its kinds
+    """
+    with connection.translated(f'PUT /os-services/{service_id}'):
+        link.compute_actions(SERVICES).services.force_down(service_id, True)

@@ -64,13 +64,32 @@ class DrainHost(command.Lister):
             help='Leave the host enabled: move chosen servers off it, to '
             'rebalance',
         )
+        parser.add_argument(
+            '--evacuate',
+            action='store_true',
+            help='Start the servers of a dead host elsewhere, from their '
+            'images or volumes: what was only on its disks is lost. Needs '
+            '--fenced',
+        )
+        parser.add_argument(
+            '--fenced',
+            action='store_true',
+            help='I vouch that the host is off and stays off; its service '
+            'is forced down',
+        )
         options.add_choice(parser)
         options.add_limits(parser)
         options.add_escalation(parser)
+        self._usage = parser
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
+        if parsed_args.evacuate and not parsed_args.fenced:
+            self._usage.error(
+                '--evacuate starts servers a second time unless the host is '
+                'off: switch it off, then say --fenced'
+            )
         return super().run(parsed_args) or self.exit_code
 
     def take_action(
@@ -83,6 +102,8 @@ class DrainHost(command.Lister):
         emptying = drain.Drain(
             cloud, parsed_args.host, options.draining(parsed_args)
         )
+        if parsed_args.evacuate and not parsed_args.dry_run:
+            emptying.fence()
         plan = emptying.plan()
         self._show(plan)
         lasting = [

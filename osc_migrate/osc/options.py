@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share, and the values they make."""
+
+import argparse
+import typing
+
+from osc_lib.cli import parseractions
+
+if typing.TYPE_CHECKING:
+    from osc_migrate import drain as drain_module
+    from osc_migrate import limits as limits_module
+    from osc_migrate import task as task_module
+
+
+def positive(text: str) -> int:
+    """Read a whole number above zero."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not above zero')
+    return number
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds above zero."""
+    number = float(text)
+    if not 0 < number < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
+    return number
+
+
+def _add_names(
+    parser: argparse._ActionsContainer, option: str, metavar: str, text: str
+) -> None:
+    parser.add_argument(
+        option,
+        metavar=f'<{metavar}>',
+        action='append',
+        default=[],
+        help=f'{text} (repeat for several)',
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add what chooses servers, ways and destinations."""
+    how = parser.add_argument_group('where to and how')
+    _add_names(how, '--to', 'host', 'Move only to this host')
+    how.add_argument(
+        '--scheduler',
+        action='store_true',
+        help='Let Nova choose the destinations',
+    )
+    how.add_argument(
+        '--method',
+        choices=('auto', 'live', 'cold'),
+        default='auto',
+        help='How to move (default: auto)',
+    )
+    how.add_argument(
+        '--allow-cold',
+        action='store_true',
+        help='Power off a running server that cannot move live',
+    )
+    how.add_argument(
+        '--order',
+        choices=('largest', 'smallest', 'name'),
+        default='largest',
+        help='Which servers move first (default: largest)',
+    )
+    _add_names(how, '--ignore-check', 'id', 'Let this check only warn')
+    which = parser.add_argument_group('which servers (default: all)')
+    _add_names(which, '--server', 'server', 'Name or ID of a server')
+    _add_names(which, '--project', 'project-id', 'Servers of this project')
+    _add_names(which, '--flavor', 'flavor', 'Servers of this flavor (name)')
+    _add_names(which, '--tag', 'tag', 'Servers with this tag')
+    _add_names(which, '--exclude', 'server', 'Leave this server')
+    which.add_argument(
+        '--property',
+        metavar='<key=value>',
+        action=parseractions.KeyValueAction,
+        default={},
+        help='Servers with this property (repeat for several)',
+    )
+    which.add_argument(
+        '--limit',
+        metavar='<number>',
+        type=positive,
+        help='Move at most this many servers',
+    )
+
+
+def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
+    """Make the options of a drain."""
+    from osc_migrate import drain
+    from osc_migrate import selection
+
+    return drain.Options(
+        method='evacuate' if parsed_args.evacuate else parsed_args.method,
+        allow_cold=parsed_args.allow_cold,
+        to=frozenset(parsed_args.to),
+        is_scheduled=parsed_args.scheduler,
+        order=parsed_args.order,
+        ignore=frozenset(parsed_args.ignore_check),
+        selection=selection.Selection(
+            servers=frozenset(parsed_args.server),
+            projects=frozenset(parsed_args.project),
+            flavors=frozenset(parsed_args.flavor),
+            properties=parsed_args.property or {},
+            tags=frozenset(parsed_args.tag),
+            exclude=frozenset(parsed_args.exclude),
+            limit=parsed_args.limit,
+        ),
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add how many migrations may be under way."""
+    group = parser.add_argument_group('how many at once')
+    for option, number, text in (
+        ('--parallel', 8, 'Migrations in all'),
+        ('--parallel-per-source', 2, 'Migrations from one host'),
+        ('--parallel-per-destination', 2, 'Migrations to one host'),
+    ):
+        group.add_argument(
+            option,
+            metavar='<number>',
+            type=positive,
+            default=number,
+            help=f'{text}; those of others count too (default: {number})',
+        )
+
+
+def limits(parsed_args: argparse.Namespace) -> 'limits_module.Limits':
+    """Make the limits."""
+    from osc_migrate import limits as limits_module
+
+    return limits_module.Limits(
+        total=parsed_args.parallel,
+        per_source=parsed_args.parallel_per_source,
+        per_destination=parsed_args.parallel_per_destination,
+    )
+
+
+def add_escalation(parser: argparse.ArgumentParser) -> None:
+    """Add what is done with migrations that do not end."""
+    group = parser.add_argument_group('migrations that do not end')
+    group.add_argument(
+        '--on-stall',
+        choices=('wait', 'force-complete', 'abort'),
+        default='abort',
+        help='What to do with a live migration that will not converge or '
+        'takes too long (default: abort, then another destination, then cold '
+        'if --allow-cold)',
+    )
+    group.add_argument(
+        '--max-pause',
+        metavar='<seconds>',
+        type=seconds,
+        default=10.0,
+        help='Complete by force only if that pauses the guest no longer '
+        '(default: 10)',
+    )
+    group.add_argument(
+        '--timeout-per-gib',
+        metavar='<seconds>',
+        type=seconds,
+        default=150.0,
+        help='How long a live migration may run for each GiB of memory, at '
+        'least two GiB (default: 150)',
+    )
+    group.add_argument(
+        '--no-reset-state',
+        action='store_true',
+        help='Leave a server in ERROR that a failed live migration put '
+        'there although its guest still runs',
+    )
+
+
+def policy(parsed_args: argparse.Namespace) -> 'task_module.Policy':
+    """Make the policy."""
+    from osc_migrate import task
+
+    return task.Policy(
+        on_stall=task.OnStall(parsed_args.on_stall),
+        max_pause=parsed_args.max_pause,
+        allow_cold=parsed_args.allow_cold,
+        reset_state=not parsed_args.no_reset_state,
+        deadlines=task.Deadlines(running_per_gib=parsed_args.timeout_per_gib),
+    )
