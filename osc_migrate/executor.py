@@ -26,6 +26,7 @@ from osc_migrate.task import Policy
 from osc_migrate.task import Request
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
+from osc_migrate.task import end
 
 T = TypeVar('T')
 Reporter = Callable[[Task], object]
@@ -130,12 +131,17 @@ class Executor:
                 self._sleep(_RETRY)
 
     def run(
-        self, plan: planner.Plan | None = None, under_way: Iterable[Task] = ()
+        self,
+        plan: planner.Plan | None = None,
+        under_way: Iterable[Task] = (),
+        *,
+        until: Callable[[], bool] = lambda: True,
     ) -> tuple[Task, ...]:
         """Carry out a plan and return what became of each move.
 
         :param under_way: migrations to follow that were asked for before,
             from :func:`osc_migrate.machine.attach`
+        :param until: while this is false, wait for more to be discovered
 
         Ends when every move has ended or is stuck; after :meth:`stop` the
         moves that were not begun are still pending.
@@ -149,7 +155,7 @@ class Executor:
         self._records, self._newest = {}, ''
         while True:
             self._tick()
-            if self._is_over():
+            if self._is_over() and until():
                 return tuple(self._tasks.values())
             self._sleep(self._interval())
 
@@ -173,14 +179,26 @@ class Executor:
         self._put(task)
         return answer
 
+    def leave(self, server_id: str, reason: str, remedy: str) -> None:
+        """Follow a migration no longer that Nova itself has forgotten."""
+        task = self._tasks[server_id]
+        now = self._clock()
+        self._put(end(task, Phase.STUCK, reason, remedy, now=now))
+
     def _adopt(self, tasks: Iterable[Task]) -> None:
         """Follow migrations that were asked for before."""
         now = self._clock()
         for task in tasks:
             known = self._tasks.get(task.server_id)
-            if known is None or known.phase.is_final:
+            if (
+                known is None
+                or known.phase.is_final
+                or known.baseline < task.baseline
+            ):
                 self._tasks[task.server_id] = dataclasses.replace(
-                    task, since=now, started=now
+                    task,
+                    since=now,
+                    started=now if task.started is None else task.started,
                 )
 
     def _is_over(self) -> bool:
