@@ -36,13 +36,16 @@ class Options:
     """How to drain.
 
     ``to`` restricts the destinations; with ``is_scheduled`` Nova chooses
-    among them all. ``ignore`` holds ids of checks that only warn.
+    among them all. ``ignore`` holds ids of checks that only warn. With
+    ``is_fenced`` the caller vouches that the host is off, or its servers
+    would run twice on the same disks once they are evacuated.
     """
 
     method: str = 'auto'
     allow_cold: bool = False
     to: frozenset[str] = frozenset()
     is_scheduled: bool = False
+    is_fenced: bool = False
     order: str = 'largest'
     ignore: frozenset[str] = frozenset()
     selection: selection_module.Selection = dataclasses.field(
@@ -85,9 +88,22 @@ class Drain:
     ) -> None:
         self._cloud = cloud
         self._options = options or Options()
-        self.snapshot = cloud.snapshot(host=host)
+        self.snapshot = self._as_fenced(cloud.snapshot(host=host), host)
         self.host = self.snapshot.hosts[host]
         self.token = token_module.read(self.host.disabled_reason)
+
+    def _as_fenced(
+        self, snapshot: model.Snapshot, host: str
+    ) -> model.Snapshot:
+        """Show a fenced host as down, as Nova will once it is told."""
+        if not self._options.is_fenced or host not in snapshot.hosts:
+            return snapshot
+        fenced = dataclasses.replace(
+            snapshot.hosts[host], state='down', forced_down=True
+        )
+        return dataclasses.replace(
+            snapshot, hosts={**snapshot.hosts, host: fenced}
+        )
 
     def plan(
         self,
@@ -124,27 +140,11 @@ class Drain:
             )
         return dataclasses.replace(plan, moves=moves)
 
-    def fence(self) -> None:
-        """Force the service down, so that its servers may be evacuated.
-
-        The caller vouches that the host is off, or its servers would run
-        twice on the same disks.
-
-        :raises CloudError: Nova refused
-        """
-        if not self.host.forced_down:
-            self._cloud.force_down(self.host)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self.snapshot = self._cloud.snapshot(host=self.host.name)
-        self.host = self.snapshot.hosts[self.host.name]
-
     def close(self, *, user: str, reason: str = '') -> token_module.Token:
         """Disable the service with the mark of the drain.
 
         A host that carries a mark is left as it is: this drain resumes or
-        joins that one.
+        joins that one. A fenced host is also forced down.
 
         :raises InvalidInput: the reason does not fit
         :raises CloudError: Nova refused
@@ -157,6 +157,8 @@ class Drain:
                 reason=reason,
             )
             self._cloud.disable(self.host, str(self.token))
+        if self._options.is_fenced:
+            self._cloud.force_down(self.host)
         return self.token
 
     def choose(self, task: Task) -> str | None:

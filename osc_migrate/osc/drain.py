@@ -102,8 +102,6 @@ class DrainHost(command.Lister):
         emptying = drain.Drain(
             cloud, parsed_args.host, options.draining(parsed_args)
         )
-        if parsed_args.evacuate and not parsed_args.dry_run:
-            emptying.fence()
         plan = emptying.plan()
         self._show(plan)
         lasting = [

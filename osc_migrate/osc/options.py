@@ -98,6 +98,7 @@ def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
         allow_cold=parsed_args.allow_cold,
         to=frozenset(parsed_args.to),
         is_scheduled=parsed_args.scheduler,
+        is_fenced=parsed_args.evacuate and parsed_args.fenced,
         order=parsed_args.order,
         ignore=frozenset(parsed_args.ignore_check),
         selection=selection.Selection(
