@@ -56,7 +56,7 @@ def create(
         }
         for future in concurrent.futures.as_completed(made):
             ids[made[future].name] = future.result()
-            if len(ids) % 25 == 0 or len(ids) == len(servers):
+            if len(ids) % 25 == 0 or 10 < len(ids) == len(servers):
                 say(f'{len(ids)} of {len(servers)} servers are ready')
     behaviour.change(
         {

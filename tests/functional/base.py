@@ -47,21 +47,19 @@ class Running:
     """A command that goes on in the background."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.stdout = tempfile.TemporaryFile('w+', encoding='utf-8')
-        self.stderr = tempfile.TemporaryFile('w+', encoding='utf-8')
-        self.process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=self.stdout,
-            stderr=self.stderr,
-            text=True,
-        )
+        self.folder = tempfile.TemporaryDirectory()
+        self.paths = [
+            pathlib.Path(self.folder.name, name) for name in ('out', 'err')
+        ]
+        with self.paths[0].open('w') as out, self.paths[1].open('w') as err:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
 
     def output(self) -> tuple[str, str]:
         """Return stdout and stderr, as far as they have come."""
-        for stream in (self.stdout, self.stderr):
-            stream.seek(0)
-        return self.stdout.read(), self.stderr.read()
+        stdout, stderr = (path.read_text('utf-8') for path in self.paths)
+        return stdout, stderr
 
     def wait(self, timeout: float) -> Result:
         """Wait for the end."""
@@ -73,8 +71,7 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.stdout.close()
-        self.stderr.close()
+        self.folder.cleanup()
 
 
 class FunctionalTest(unittest.TestCase):
@@ -98,6 +95,7 @@ class FunctionalTest(unittest.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.ids: dict[str, str] = {}
         try:
             found = self.nova('GET', '/servers?all_tenants=1').json()
         except Exception as error:
@@ -175,15 +173,22 @@ class FunctionalTest(unittest.TestCase):
             raise_exc=False,
         )
 
+    def identity(self, name: str) -> str:
+        """Return the id of the server called ``name``."""
+        if name not in self.ids:
+            path = f'/servers?all_tenants=1&name=^{name}$'
+            (found,) = self.nova('GET', path).json()['servers']
+            self.ids[name] = found['id']
+        return self.ids[name]
+
     def server(self, name: str) -> dict[str, Any]:
         """Return all that Nova shows of the server called ``name``."""
-        path = f'/servers/detail?all_tenants=1&name=^{name}$'
-        (found,) = self.nova('GET', path).json()['servers']
-        return dict(found)
+        path = f'/servers/{self.identity(name)}'
+        return dict(self.nova('GET', path).json()['server'])
 
     def migrations(self, name: str) -> list[dict[str, Any]]:
         """Return a server's migration records, the newest first."""
-        path = f'/os-migrations?instance_uuid={self.server(name)["id"]}'
+        path = f'/os-migrations?instance_uuid={self.identity(name)}'
         return list(self.nova('GET', path).json()['migrations'])
 
     def wait_for(
@@ -213,7 +218,9 @@ class FunctionalTest(unittest.TestCase):
             raise conversion.ScenarioError('hosts: these cannot change now.')
         for key, value in document.get('nova', {}).items():
             self.lab_set('nova', f'{key}={json.dumps(value)}')
-        return populate.create(scenario, self.clouds)
+        ids = populate.create(scenario, self.clouds)
+        self.ids.update(ids)
+        return ids
 
     def lab_set(self, name: str, *settings: str) -> None:
         """Change a server, host or ``nova``: ``'live.fails_at=pre'``."""
