@@ -7,6 +7,7 @@ refused, with the path of the key.
 
 import collections.abc
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, Literal
@@ -16,6 +17,9 @@ import yaml
 
 class ScenarioError(ValueError):
     """A key or value of a scenario is wrong; the message is one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(' '.join(message.split()))
 
 
 def convert(expected: Any, value: Any, path: str) -> Any:
@@ -102,7 +106,9 @@ def _convert_scalar(expected: Any, value: Any, path: str) -> Any:
         number = int if expected is int else int | float
         good = isinstance(value, number) and not isinstance(value, bool)
         wanted = 'a whole number' if expected is int else 'a number'
-        _require(good and value >= 0, f'{wanted}, 0 or more', value, path)
+        _require(
+            good and 0 <= value < math.inf, f'{wanted}, 0 or more', value, path
+        )
         return expected(value)
     return value
 
