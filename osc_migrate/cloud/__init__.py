@@ -6,7 +6,7 @@ a migration, a confirmation ...). It asks once: what an answer that got lost
 means, the caller finds out by looking.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from keystoneauth1 import session as keystone_session
 
@@ -14,6 +14,7 @@ from osc_migrate import model
 from osc_migrate.cloud import actions
 from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
+from osc_migrate.cloud import history
 from osc_migrate.cloud import placement
 from osc_migrate.cloud import survey
 from osc_migrate.task import Answer
@@ -76,6 +77,24 @@ class Cloud:
             for body in compute.servers(self._link, host=host)
         }
 
+    def find(self, name: str) -> tuple[str, Sight]:
+        """Return the id of a server, and what Nova shows of it.
+
+        :param name: a name or id, of any project
+        :raises ServerNotFound, AmbiguousName: no such server
+        """
+        body = compute.find_server(self._link, name)
+        return body['id'], compute.sight(body)
+
+    def sights(
+        self, filters: Mapping[str, str | Sequence[str]]
+    ) -> dict[str, Sight]:
+        """Return what Nova shows of servers that pass its filters, by id."""
+        return {
+            body['id']: compute.sight(body)
+            for body in compute.servers(self._link, **filters)
+        }
+
     def migrations(self, **filters: str) -> list[model.Migration]:
         """Return the newest migration records that pass Nova's filters.
 
@@ -97,6 +116,16 @@ class Cloud:
             if migration.id == migration_id:
                 return migration
         return None
+
+    def requests_of(self, record: model.Migration) -> list[str]:
+        """Return the ids of the requests that a migration is about."""
+        return history.requests_of(self._link, record)
+
+    def action(
+        self, server_id: str, request_id: str
+    ) -> history.InstanceAction:
+        """Return a request for a server with its events."""
+        return history.read(self._link, server_id, request_id)
 
     def allocations(
         self, host: model.Host

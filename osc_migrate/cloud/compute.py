@@ -5,7 +5,7 @@ Each read names the microversion it is written for; an older Nova is asked
 for its newest instead, and what it then leaves out becomes ``None``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import re
 from typing import Any
 from urllib import parse
@@ -139,15 +139,18 @@ def _group(known: Mapping[str, Any]) -> model.ServerGroup:
 
 
 def servers(
-    link: connection.Connection, **filters: str
+    link: connection.Connection, **filters: str | Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the servers of all projects that pass Nova's filters."""
+    """Yield the servers of all projects that pass Nova's filters.
+
+    :param filters: a sequence of ``status`` means any of them
+    """
     # unknown filters are errors since 2.102; all of ours are known
     asked: dict[str, Any] = {'all_tenants': 1, 'limit': PAGE, **filters}
     while True:
         page = link.get(
             'compute',
-            f'/servers/detail?{parse.urlencode(asked)}',
+            f'/servers/detail?{parse.urlencode(asked, doseq=True)}',
             microversion=link.microversion(SERVERS),
         )['servers']
         yield from page
@@ -176,7 +179,8 @@ def server_body(
 
 def sight(known: Mapping[str, Any] | None) -> Sight:
     """Read what matters while a server moves; ``None`` means it is gone."""
-    if known is None:
+    # a list of what changed also has the deleted ones
+    if known is None or known['status'] == 'DELETED':
         return Sight(exists=False)
     return Sight(
         exists=True,
