@@ -15,9 +15,8 @@ import time
 
 _LOG = pathlib.Path('.tox', 'lab-environment.log')
 _INTERVAL = 10  # seconds between two signs of life
-_STEP = re.compile(
-    r'\s*(Collecting|Downloading|Using cached|Installing|Building)\b\s+(\S+)'
-)
+_STEP = re.compile(r'\s*(Collecting|Downloading|Using cached) (\S+)')
+_LAST = 'Installing collected packages: '
 
 
 def main() -> int:
@@ -30,6 +29,8 @@ def main() -> int:
                 log.write(line)
                 if step := _STEP.match(line):
                     steps.append(' '.join(step.groups()).lower())
+                elif line.startswith(_LAST):
+                    steps.append(f'installing {line.count(",") + 1} packages')
 
     begin = time.monotonic()
     command = [sys.executable, '-m', 'tox', 'run', '-vv', '-e', 'lab']
