@@ -14,7 +14,6 @@ import sys
 import time
 
 from lab import behaviour
-from lab import boot
 from lab import exceptions
 from lab import folder as folders
 from lab import processes
@@ -36,6 +35,9 @@ def up(path: str | os.PathLike[str] | None) -> None:
     :raises: :class:`lab.exceptions.LabError`, and
         :class:`lab.conversion.ScenarioError` for a wrong file.
     """
+    # What only a boot needs takes longer to import than the others need.
+    from lab import boot
+
     folder = folders.current()
     scenario = scenarios.load(path)
     scenarios.check_references(scenario)

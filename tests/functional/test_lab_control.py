@@ -60,7 +60,7 @@ class Lab:
     def call(self, *words: str) -> tuple[int, str]:
         """Run ``python -m lab WORDS``, return exit code and output."""
         process = self.start(*words)
-        output, _ = process.communicate(timeout=150)
+        output, _ = process.communicate(timeout=300)
         return process.returncode, output
 
     def up(self) -> tuple[int, str]:
@@ -125,7 +125,7 @@ class ControlTest(base.BaseTestCase):
         self.assertEqual(0, code, output)
 
     def wait_for(self, predicate: Any, message: str) -> None:
-        apis.wait_for(predicate, 40, message)
+        apis.wait_for(predicate, 120, message)
 
 
 class RunningLabTest(ControlTest):
@@ -297,7 +297,7 @@ class LifeTest(ControlTest):
         first, second = self.make(), self.make()
         boots = [lab.start('up', str(lab.scenario)) for lab in (first, second)]
         for boot in boots:
-            output, _ = boot.communicate(timeout=200)
+            output, _ = boot.communicate(timeout=300)
             self.assertEqual(0, boot.returncode, output)
         self.assertEqual(len(CONTROL) + 1, len(first.living()))
         others = second.living()
