@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
-from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
 from osc_migrate import leftovers
 from osc_migrate import machine
@@ -293,47 +292,3 @@ def _agrees(sight: Sight, record: model.Migration) -> bool:
     if record.status in TERMINAL_RECORDS:
         return sight.status == 'ERROR' and sight.host == record.source_compute
     return bool(sight.task_state) or sight.status == 'VERIFY_RESIZE'
-
-
-def reopen(
-    cloud: cloud_module.Cloud, host: str, *, is_rehearsal: bool = False
-) -> str:
-    """Give a host's service back the state it had before the drain.
-
-    :param is_rehearsal: only say what would be done
-    :return: a sentence that says what was done
-    :raises HostNotFound: there is no such host
-    :raises InvalidInput: the host is disabled, but not by a drain
-    """
-    services = cloud.services()
-    if host not in services:
-        raise exceptions.HostNotFound(host, services)
-    service = services[host]
-    token = token_module.read(service.disabled_reason)
-    if service.status == 'enabled':
-        return f'{host} is enabled already'
-    if token is None:
-        raise exceptions.InvalidInput(
-            f'{host} was disabled by somebody else '
-            f'({service.disabled_reason or "no reason given"}); to enable it '
-            f'all the same: openstack compute service set --enable {host} '
-            'nova-compute'
-        )
-    would = 'would be' if is_rehearsal else 'is'
-    done = f'{host} {would} enabled again'
-    if token.was == 'enabled':
-        if not is_rehearsal:
-            cloud.enable(service)
-    else:
-        if not is_rehearsal:
-            cloud.disable(service, token.reason or 'disabled before')
-        done = (
-            f'{host} was disabled before the drain and stays so; its reason '
-            f'{would} again: {token.reason}'
-        )
-    if service.forced_down:
-        done += (
-            '; its service is forced down: when nova-compute runs again: '
-            f'openstack compute service set --up {host} nova-compute'
-        )
-    return done

@@ -41,6 +41,11 @@ class Cloud:
             session, region_name=region_name, interface=interface
         )
 
+    @property
+    def user_id(self) -> str | None:
+        """The id of the caller, if the way to log in tells it."""
+        return self._link.caller()[0]
+
     def snapshot(
         self,
         host: str | Iterable[str] = (),

@@ -2,7 +2,7 @@
 """``openstack compute drain HOST``."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import contextlib
 import sys
 import typing
@@ -13,12 +13,11 @@ from osc_lib.command import command
 from osc_migrate.osc import access
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
+from osc_migrate.osc import rows
 
 if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
     from osc_migrate import planner
-
-_COLUMNS = ('ID', 'Name', 'Method', 'From', 'To', 'Result', 'Reason')
 
 
 class DrainHost(command.Lister):
@@ -94,7 +93,7 @@ class DrainHost(command.Lister):
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+    ) -> tuple[Sequence[str], list[rows.Row]]:
         from osc_migrate import drain
 
         manager = self.app.client_manager
@@ -118,15 +117,18 @@ class DrainHost(command.Lister):
         if lasting and (parsed_args.dry_run or not parsed_args.partial):
             self.exit_code = access.LEFT
         if parsed_args.dry_run or self.exit_code:
-            return _COLUMNS, _planned(plan)
+            return rows.COLUMNS, rows.planned(plan)
         if not self._is_agreed(parsed_args, plan):
             self.exit_code = access.UNFINISHED
-            return _COLUMNS, []
+            return rows.COLUMNS, []
         if not parsed_args.no_disable:
             self._close(emptying, parsed_args, access.user_name(manager))
         result = self._run(emptying, plan, parsed_args, cloud)
         self._conclude(result)
-        return _COLUMNS, _ended(result)
+        return rows.COLUMNS, [
+            *rows.ended(result.tasks),
+            *rows.staying(result.stranded),
+        ]
 
     def _close(
         self,
@@ -219,60 +221,3 @@ class DrainHost(command.Lister):
                 f'{result.host} is empty: no server, no migration, no '
                 'allocation'
             )
-
-
-def _planned(plan: 'planner.Plan') -> list[Sequence[Any]]:
-    servers = {s.server.id: s.server for s in plan.report.servers}
-    rows: list[Sequence[Any]] = [
-        (
-            move.server_id,
-            servers[move.server_id].name,
-            str(move.migration_type),
-            move.source,
-            move.destination,
-            'planned',
-            '',
-        )
-        for move in plan.moves
-    ]
-    rows += [
-        (
-            server.id,
-            server.name,
-            'none',
-            server.host,
-            None,
-            'stays',
-            ', '.join(sorted({finding.check for finding in findings})),
-        )
-        for server, findings in plan.stranded.items()
-    ]
-    return rows
-
-
-def _ended(result: 'drain_module.Result') -> list[Sequence[Any]]:
-    rows: list[Sequence[Any]] = [
-        (
-            task.server_id,
-            task.name,
-            str(task.move.migration_type),
-            task.move.source,
-            task.destination,
-            'moved' if task.phase == 'done' else str(task.phase),
-            task.reason,
-        )
-        for task in result.tasks
-    ]
-    rows += [
-        (
-            server.id,
-            server.name,
-            'none',
-            server.host,
-            None,
-            'stays',
-            ', '.join(sorted({finding.check for finding in findings})),
-        )
-        for server, findings in result.stranded.items()
-    ]
-    return rows
