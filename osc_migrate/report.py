@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people and programs are shown: lines, a live table, sentences.
+"""What people and programs are shown, as text: lines, sentences, JSON lines.
 
-Progress goes to stderr, the live table only to a terminal. The functions that
-make text are pure; only the reporters write.
+The functions that make text are pure; only the reporters write. Progress
+goes to stderr, results to stdout. The live table has a module of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import datetime
+import json
+import re
+import time
 from typing import Any, TextIO
 
 from osc_migrate import model
+from osc_migrate import outcome
 from osc_migrate.checks import Finding
 from osc_migrate.checks import Severity
+from osc_migrate.progress import Verdict
 from osc_migrate.task import Phase
 from osc_migrate.task import Task
 
@@ -19,7 +24,7 @@ _GIB = 1024**3
 _MIB = 1024**2
 
 
-def size(amount: int) -> str:
+def size(amount: float) -> str:
     """Write bytes for people: ``512 MiB``, ``1.5 GiB``."""
     if amount >= _GIB:
         return f'{amount / _GIB:.1f} GiB'
@@ -36,6 +41,27 @@ def duration(seconds: float) -> str:
     return f'{whole // 3600} h {whole % 3600 // 60} min'
 
 
+def local_time(moment: str) -> str:
+    """Write an ISO 8601 time of Nova as local time: ``18:03:12``."""
+    at = datetime.datetime.fromisoformat(moment.removesuffix('Z'))
+    at = at.replace(tzinfo=datetime.UTC).astimezone()
+    is_today = at.date() == datetime.datetime.now().astimezone().date()
+    return at.strftime('%H:%M:%S' if is_today else '%Y-%m-%d %H:%M:%S')
+
+
+def phase(task: Task) -> str:
+    """Name the phase of a task in the operator's words."""
+    if task.phase.is_final or task.phase is Phase.STUCK:
+        word = outcome.result(task)
+        return 'completed' if word == 'done' else word
+    is_live = outcome.migration_type(task) == 'live'
+    if task.phase is Phase.RUNNING:
+        return 'running' if is_live else 'migrating'
+    if task.phase is Phase.FINISHING and is_live:
+        return 'post-migrating'
+    return str(task.phase)
+
+
 def share_done(task: Task) -> float | None:
     """Return how much of a copy is done, 0 to 1, if that is known."""
     if task.phase is Phase.DONE:
@@ -49,34 +75,96 @@ def share_done(task: Task) -> float | None:
     return min(1.0, max(0.0, share))
 
 
-def figures(task: Task) -> str:
-    """Say how the copy of a task gets on, in a few words."""
+def verdict(task: Task) -> str:
+    """Say whether a copy will end, and when."""
     seen = task.progress
     if seen is None or task.phase is not Phase.RUNNING:
         return ''
-    parts = []
-    if seen.memory_remaining is not None:
-        parts.append(f'{size(seen.memory_remaining)} left')
-    if seen.transfer_rate:
-        parts.append(f'{size(round(seen.transfer_rate))}/s')
-    if seen.seconds_left is not None:
-        parts.append(f'about {duration(seen.seconds_left)}')
-    return ', '.join(parts)
+    if seen.verdict is Verdict.NOT_CONVERGING:
+        return 'will not converge at this rate'
+    if seen.verdict is Verdict.UNKNOWN:
+        return 'not known yet'
+    if seen.seconds_left is None:
+        return 'converging'
+    return f'converges in about {duration(seen.seconds_left)}'
+
+
+def memory(task: Task) -> str:
+    """Say how much memory remains: ``512 MiB of 4.0 GiB``."""
+    seen = task.progress
+    if seen is None or not seen.memory_total or seen.memory_remaining is None:
+        return ''
+    return f'{size(seen.memory_remaining)} of {size(seen.memory_total)}'
+
+
+def disk(task: Task) -> str:
+    """Say how much of the disks remains, if they are copied."""
+    seen = task.progress
+    if seen is None or not seen.disk_total or seen.disk_remaining is None:
+        return ''
+    return f'{size(seen.disk_remaining)} of {size(seen.disk_total)}'
+
+
+def rate(task: Task) -> str:
+    """Say how fast a copy is: ``110 MiB/s``."""
+    seen = task.progress
+    if seen is None or not seen.transfer_rate:
+        return ''
+    return f'{size(seen.transfer_rate)}/s'
+
+
+def figures(task: Task) -> str:
+    """Say how the copy of a task gets on, the most important first."""
+    if task.progress is None or task.phase is not Phase.RUNNING:
+        return ''
+    left = memory(task) and f'{memory(task)} left'
+    disks = disk(task) and f'{disk(task)} of disk left'
+    return ', '.join(filter(None, (verdict(task), left, disks, rate(task))))
+
+
+def elapsed(task: Task, now: float) -> tuple[str, str]:
+    """Say for how long a task is in its phase, and under way in all.
+
+    What it did before it was seen is not known: ``> 5 s``.
+    """
+    if task.started is None:
+        return '', ''
+    was_seen = len(task.entered) > 1 or task.phase in (
+        Phase.ASKED,
+        Phase.QUEUED,
+    )
+    since = task.since
+    if len(task.entered) == 1 and task.phase is Phase.QUEUED:
+        since = min(since, task.started)
+    in_phase = duration(max(0, now - since))
+    return (
+        in_phase if was_seen else f'> {in_phase}',
+        duration(max(0, now - task.started)),
+    )
+
+
+def way(task: Task) -> str:
+    """Say how and where a task moves: ``live from a to b``."""
+    to = task.destination or "a host of Nova's choice"
+    return (
+        f'{outcome.migration_type(task)} from {task.move.source or "?"} to '
+        f'{to}'
+    )
 
 
 def line(task: Task) -> str:
     """Write one line about a task."""
-    text = f'{task.name}: {task.phase}'
-    if task.phase is not Phase.PENDING:
-        to = task.destination or "a host of Nova's choice"
-        text = (
-            f'{task.name}: {task.phase}, {task.move.migration_type}, '
-            f'{task.move.source} -> {to}'
-        )
-    for more in (figures(task), task.reason):
-        if more:
-            text += f'; {more}'
-    return text
+    text = f'{task.name or task.server_id}: {phase(task)}'
+    if task.phase is Phase.PENDING:
+        return f'{text}; {task.reason}' if task.reason else text
+    began = task.entered[-1:] and task.entered[-1][1]
+    if task.phase.is_final and task.started is not None and began:
+        text += f' after {duration(began - task.started)}'
+    text += f', {way(task)}'
+    seen = figures(task)
+    # the reason for a verdict is told with it only when it is a bad one
+    reason = task.reason
+    return '; '.join(filter(None, (text, seen, reason)))
 
 
 def summary(tasks: Iterable[Task]) -> str:
@@ -86,6 +174,14 @@ def summary(tasks: Iterable[Task]) -> str:
         word = 'moved' if task.phase is Phase.DONE else str(task.phase)
         counts[word] = counts.get(word, 0) + 1
     return ', '.join(f'{n} {word}' for word, n in counts.items()) or 'no moves'
+
+
+def counted(words: Iterable[str]) -> str:
+    """Count words: ``3 completed, 1 error``."""
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return ', '.join(f'{number} {word}' for word, number in counts.items())
 
 
 def grouped(
@@ -132,71 +228,99 @@ def stranded(
     )
 
 
+def document(task: Task, now: float) -> dict[str, Any]:
+    """Make what a program is shown of a task; times in seconds."""
+    seen = task.progress
+    known = {
+        name: getattr(seen, name, None)
+        for name in (
+            'memory_remaining',
+            'memory_total',
+            'disk_remaining',
+            'disk_total',
+            'transfer_rate',
+            'dirty_rate',
+            'seconds_left',
+            'predicted_pause_seconds',
+        )
+    }
+    return {
+        'server_id': task.server_id,
+        'server': task.name,
+        'migration': task.record.uuid if task.record else None,
+        'type': outcome.migration_type(task),
+        'phase': phase(task),
+        'source': task.move.source or None,
+        'destination': task.destination,
+        'seconds_in_phase': round(now - task.since, 1),
+        'seconds_in_all': (
+            None if task.started is None else round(now - task.started, 1)
+        ),
+        'verdict': str(seen.verdict) if seen else None,
+        **known,
+        'reason': task.reason or None,
+        'remedy': task.remedy or None,
+    }
+
+
 class Lines:
-    """One line for each change, with the time."""
+    """One line for each change, with the time.
+
+    Figures that merely go on are no change: what is said again with other
+    numbers is not said again.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, task: Task) -> None:
-        text = line(task)
-        if self._said.get(task.server_id) == text:
-            return
-        self._said[task.server_id] = text
+        seen = task.progress
+        said = (
+            phase(task),
+            task.destination or '',
+            str(seen.verdict) if seen else '',
+            re.sub(r'[\d.+-]+', '', task.reason),
+        )
+        if self._said.get(task.server_id) != said:
+            self._said[task.server_id] = said
+            self.note(line(task))
+
+    def note(self, text: str) -> None:
+        """Say something that is not about one task."""
         now = datetime.datetime.now().strftime('%H:%M:%S')
         print(f'{now} {text}', file=self._stream, flush=True)
 
 
-class LiveTable:
-    """A table on a terminal that shows what is under way."""
+class JsonLines:
+    """One JSON object a line for each change, figures included."""
 
-    def __init__(self, title: str) -> None:
-        # rich takes a tenth of a second to import: only where it is shown
-        from rich import console
-        from rich import live
-
-        self._title = title
-        self._console = console.Console(stderr=True)
-        self._tasks: dict[str, Task] = {}
-        self._live = live.Live(console=self._console, refresh_per_second=4)
-
-    def __enter__(self) -> 'LiveTable':
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._live.__exit__(*error)
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._said: dict[str, dict[str, Any]] = {}
 
     def __call__(self, task: Task) -> None:
-        self._tasks[task.server_id] = task
-        self._live.update(table(self._title, self._tasks.values()))
-
-
-def table(title: str, tasks: Iterable[Task]) -> Any:
-    """Draw the tasks for a terminal: what runs first, the rest counted."""
-    from rich import progress_bar
-    from rich import table as rich_table
-
-    listed = list(tasks)
-    drawn = rich_table.Table(
-        title=f'{title}: {summary(listed)}', title_justify='left', box=None
-    )
-    for column in ('Server', 'Phase', 'To', 'Done', ''):
-        drawn.add_column(column)
-    under_way = [task for task in listed if task.phase.holds_slot]
-    for task in under_way:
-        share = share_done(task)
-        bar = (
-            progress_bar.ProgressBar(total=1.0, completed=share, width=20)
-            if share is not None
-            else ''
+        now = self._clock()
+        said = document(task, now)
+        without_time = said | dict.fromkeys(
+            ('seconds_in_phase', 'seconds_in_all')
         )
-        drawn.add_row(
-            task.name,
-            str(task.phase),
-            task.destination or '?',
-            bar,
-            figures(task) or task.reason,
+        if self._said.get(task.server_id) != without_time:
+            self._said[task.server_id] = without_time
+            self.write('change', said)
+
+    def note(self, text: str) -> None:
+        """Say something that is not about one task."""
+        self.write('note', {'text': text})
+
+    def write(self, event: str, said: Mapping[str, Any]) -> None:
+        """Write an object with its kind and the time."""
+        at = datetime.datetime.now(datetime.UTC).isoformat()
+        print(
+            json.dumps({'at': at, 'event': event, **said}),
+            file=self._stream,
+            flush=True,
         )
-    return drawn

@@ -156,12 +156,13 @@ class DrainHost(command.Lister):
     ) -> 'drain_module.Result':
         """Carry out the plan, and show how it goes."""
         from osc_migrate import executor
+        from osc_migrate import live_table
         from osc_migrate import report
 
         with contextlib.ExitStack() as stack:
             reporter: Any = report.Lines(sys.stderr)
             if sys.stderr.isatty():
-                table = report.LiveTable(f'Draining {parsed_args.host}')
+                table = live_table.LiveTable(f'Draining {parsed_args.host}')
                 reporter = stack.enter_context(table)
             runner = executor.Executor(
                 cloud,

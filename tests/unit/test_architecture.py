@@ -34,7 +34,12 @@ ORDER = [
     'cloud',
     'executor',
     'drain',
+    'outcome',
     'report',
+    'summary',
+    'live_table',
+    'pacing',
+    'watch',
     'testing',
     'osc',
     '',  # osc_migrate itself, the public API
