@@ -7,6 +7,7 @@ as with libvirt.
 """
 
 import collections
+from collections.abc import Callable
 import math
 import time
 from typing import Any
@@ -26,10 +27,12 @@ def run(
     *,
     disk_gb: float,
     is_paused: bool,
+    has_guest: Callable[[], bool],
 ) -> str:
     """Copy a guest and return the end: completed, cancelled or failed.
 
-    ``commands`` are looked at all the time: abort and force-complete.
+    ``commands`` are looked at all the time: abort and force-complete. A
+    guest that is deleted meanwhile, so that ``has_guest`` is false, ends it.
     """
     job = _Job(instance, migration, disk_gb, is_paused)
     source, destination = migration.source_compute, migration.dest_compute
@@ -38,7 +41,7 @@ def run(
             job.advance()
             while commands:
                 job.obey(commands.popleft())
-            outcome = job.outcome()
+            outcome = job.outcome() if has_guest() else 'failed'
             if outcome:
                 return outcome
             job.record()

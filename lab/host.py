@@ -163,6 +163,9 @@ class SimulatedHost(fake.FakeDriver):
     ) -> None:
         self._set_state(instance, power_state.RUNNING)
 
+    def rescue(self, context: Any, instance: Any, *args: Any) -> None:
+        self._set_state(instance, power_state.RUNNING)
+
     def unrescue(self, context: Any, instance: Any) -> None:
         self._set_state(instance, power_state.RUNNING)
 

@@ -142,6 +142,7 @@ class LabDriver(host.SimulatedHost):
                 commands,
                 disk_gb=guest.disk_gb if migrate_data.block_migration else 0,
                 is_paused=guest.state == power_state.PAUSED,
+                has_guest=lambda: instance.uuid in self.instances,
             )
             if outcome == 'completed':
                 post_method(
