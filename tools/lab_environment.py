@@ -2,8 +2,8 @@
 """Bring the environment of ``tox -e lab`` up to date, showing signs of life.
 
 The lab is most of an OpenStack: installing it takes a minute or more, during
-which tox prints nothing. This runs tox so that it tells what pip does, writes
-that to a file, and prints one line of it every few seconds.
+which tox prints nothing. This has tox tell what pip does, writes that to a
+file, and prints how far it is every few seconds.
 """
 
 import pathlib
@@ -12,26 +12,43 @@ import subprocess
 import sys
 import threading
 import time
+from typing import TextIO
 
+_ENVIRONMENT = pathlib.Path('.tox', 'lab')
 _LOG = pathlib.Path('.tox', 'lab-environment.log')
 _INTERVAL = 10  # seconds between two signs of life
-_STEP = re.compile(r'\s*(Collecting|Downloading|Using cached) (\S+)')
-_LAST = 'Installing collected packages: '
+_FETCH = re.compile(r'\s*(Collecting|Downloading|Using cached) (\S+)')
+_INSTALL = 'Installing collected packages: '
+
+
+class _Reader(threading.Thread):
+    """Copy what tox says to the log, and know what it is doing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._step = 'starting'
+        self._packages = 0
+
+    def run(self) -> None:
+        with _LOG.open('w') as log:
+            for line in self._stream:
+                log.write(line)
+                if fetch := _FETCH.match(line):
+                    self._step = ' '.join(fetch.groups()).lower()
+                elif line.startswith(_INSTALL):
+                    self._packages = max(self._packages, line.count(',') + 1)
+
+    def step(self) -> str:
+        """Say what is being done now."""
+        if not self._packages:
+            return self._step
+        done = len(list(_ENVIRONMENT.glob('lib/*/site-packages/*.dist-info')))
+        return f'installing, {done} of {self._packages} packages'
 
 
 def main() -> int:
     """Run tox, return its exit code."""
-    steps = ['starting']
-
-    def read(stream):
-        with _LOG.open('w') as log:
-            for line in stream:
-                log.write(line)
-                if step := _STEP.match(line):
-                    steps.append(' '.join(step.groups()).lower())
-                elif line.startswith(_LAST):
-                    steps.append(f'installing {line.count(",") + 1} packages')
-
     begin = time.monotonic()
     command = [sys.executable, '-m', 'tox', 'run', '-vv', '-e', 'lab']
     with subprocess.Popen(
@@ -40,13 +57,14 @@ def main() -> int:
         stderr=subprocess.STDOUT,
         text=True,
     ) as tox:
-        reader = threading.Thread(target=read, args=(tox.stdout,))
+        assert tox.stdout is not None
+        reader = _Reader(tox.stdout)
         reader.start()
         while reader.is_alive():
             reader.join(_INTERVAL)
             if reader.is_alive():
                 seconds = round(time.monotonic() - begin)
-                print(f"the lab's environment: {seconds} s, {steps[-1]}")
+                print(f"the lab's environment: {seconds} s, {reader.step()}")
     seconds = round(time.monotonic() - begin)
     if tox.returncode:
         print(*_LOG.read_text().splitlines()[-40:], sep='\n')
