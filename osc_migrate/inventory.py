@@ -194,32 +194,54 @@ def _serve(
     allotment: Allotment,
 ) -> tuple[str | None, list[Shortage]]:
     """Give one piece to the best provider; return its id and what lacks."""
-
-    def left(provider: ResourceProvider, name: str) -> int:
-        room = provider.resources[name]
-        taken = allotment.get(provider.id, {}).get(name, 0)
-        free = max(0, room.capacity - room.used - taken)
-        return free if room.max_unit is None else min(free, room.max_unit)
-
-    best = max(
-        (p for p in providers if piece.keys() <= p.resources.keys()),
-        key=lambda p: min((left(p, n) - piece[n] for n in piece), default=0),
-        default=None,
-    )
-    short = [
-        Shortage(
-            suffix=suffix,
-            resource_class=name,
-            needed=amount,
-            free=left(best, name) if best else 0,
-            max_unit=best.resources[name].max_unit if best else None,
-        )
-        for name, amount in piece.items()
-        if best is None or amount > left(best, name)
-    ]
+    best: ResourceProvider | None = None
+    most = 0
+    for provider in providers:
+        slack: int | None = None
+        for name, amount in piece.items():
+            if name not in provider.resources:
+                slack = None
+                break
+            spare = _left(provider, name, allotment) - amount
+            slack = spare if slack is None else min(slack, spare)
+        if slack is not None and (best is None or slack > most):
+            best, most = provider, slack
     if best is None:
-        return None, short
+        return None, [
+            _shortage(suffix, *item, 0, None) for item in piece.items()
+        ]
+    short = []
+    if most < 0:
+        for name, amount in piece.items():
+            free = _left(best, name, allotment)
+            if amount > free:
+                unit = best.resources[name].max_unit
+                short.append(_shortage(suffix, name, amount, free, unit))
     taken = allotment.setdefault(best.id, {})
     for name, amount in piece.items():
         taken[name] = taken.get(name, 0) + amount
     return best.id, short
+
+
+def _left(provider: ResourceProvider, name: str, allotment: Allotment) -> int:
+    """Return how much of a class one server may still have of a provider."""
+    room = provider.resources[name]
+    free = room.capacity - room.used
+    taken = allotment.get(provider.id)
+    if taken is not None:
+        free -= taken.get(name, 0)
+    if room.max_unit is not None and room.max_unit < free:
+        free = room.max_unit
+    return free if free > 0 else 0
+
+
+def _shortage(
+    suffix: str, name: str, needed: int, free: int, max_unit: int | None
+) -> Shortage:
+    return Shortage(
+        suffix=suffix,
+        resource_class=name,
+        needed=needed,
+        free=free,
+        max_unit=max_unit,
+    )

@@ -10,7 +10,7 @@ defaults from :mod:`osc_migrate.testing`.
 
 from collections.abc import Iterator, Mapping
 import dataclasses
-import enum
+import functools
 from typing import Any
 
 from osc_migrate import inventory
@@ -18,14 +18,9 @@ from osc_migrate.inventory import RequestGroup as RequestGroup
 from osc_migrate.inventory import ResourceProvider as ResourceProvider
 from osc_migrate.inventory import ResourceRequest as ResourceRequest
 from osc_migrate.inventory import Room as Room
-
-
-class MigrationType(enum.StrEnum):
-    """How a server goes from one host to another."""
-
-    LIVE = 'live'
-    COLD = 'cold'
-    EVACUATE = 'evacuate'
+from osc_migrate.migration import Migration as Migration
+from osc_migrate.migration import MigrationType as MigrationType
+from osc_migrate.migration import Move as Move
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,41 +284,6 @@ class Aggregate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """Nova's record of a migration (os-migrations), not our intent.
-
-    Sizes are in bytes and ``None`` outside of a running live migration.
-    """
-
-    id: int
-    uuid: str
-    server_id: str
-    status: str
-    migration_type: str
-    source_compute: str | None
-    dest_compute: str | None
-    user_id: str | None
-    created_at: str
-    updated_at: str | None
-    memory_total: int | None
-    memory_processed: int | None
-    memory_remaining: int | None
-    disk_total: int | None
-    disk_processed: int | None
-    disk_remaining: int | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Our intent: one server to one host; ``None`` leaves it to Nova."""
-
-    server_id: str
-    source: str
-    destination: str | None
-    migration_type: MigrationType
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """Something the caller could not read, and who could."""
 
@@ -332,7 +292,8 @@ class Gap:
     remedy: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+# without slots, so that it can keep what it has worked out
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """All that was read of a cloud for one question, at one moment.
 
@@ -353,6 +314,20 @@ class Snapshot:
     migrations: tuple[Migration, ...] | None
     candidates: Mapping[str, frozenset[str]]
     gaps: tuple[Gap, ...]
+
+    @functools.cached_property
+    def unended_migrations(self) -> tuple[Migration, ...]:
+        """The records that have not ended; empty when they are unknown."""
+        return tuple(m for m in self.migrations or () if not m.has_ended)
+
+    @functools.cached_property
+    def aggregates_by_host(self) -> Mapping[str, tuple[Aggregate, ...]]:
+        """The aggregates that each host is in."""
+        found: dict[str, tuple[Aggregate, ...]] = {}
+        for aggregate in self.aggregates or ():
+            for host in aggregate.hosts:
+                found[host] = (*found.get(host, ()), aggregate)
+        return found
 
     def servers_on(self, host: str) -> Iterator[Server]:
         """Yield the servers of this snapshot that a host runs."""

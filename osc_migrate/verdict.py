@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Preflight: every finding of every server and destination, and a verdict.
 
-Never stops at the first finding. The destination checks see servers that
-differ only in what tells them apart as one, because a thousand servers come
-from a dozen flavors; the remedy is filled in for each afterwards.
+Never stops at the first finding. A check of the destinations runs once for
+all servers that are alike to it; whom a finding is about is filled in for
+each of them afterwards.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import enum
 from typing import Any
@@ -28,25 +28,6 @@ METHODS: Mapping[str, tuple[model.MigrationType, ...]] = {
     'live': (model.MigrationType.LIVE,),
     'cold': (model.MigrationType.COLD,),
     'evacuate': (model.MigrationType.EVACUATE,),
-}
-# What tells servers apart, and what no destination check may look at.
-_IDENTITY: dict[str, Any] = {
-    'id': '',
-    'name': '',
-    'project_id': '',
-    'user_id': None,
-    'status': '',
-    'task_state': None,
-    'power_state': None,
-    'locked': None,
-    'locked_reason': None,
-    'created': '',
-    'launched_at': None,
-    'metadata': {},
-    'tags': None,
-    'fault': None,
-    'volumes': (),
-    'allocations': None,
 }
 
 
@@ -130,15 +111,12 @@ class Scrutiny:
             return (model.MigrationType.COLD,)
         return self.ways
 
-    def destinations(
-        self, server: model.Server, snapshot: model.Snapshot
-    ) -> list[model.Host]:
-        """Return the hosts that a server might move to."""
+    def destinations(self, snapshot: model.Snapshot) -> list[model.Host]:
+        """Return the hosts that servers might move to."""
         return [
             host
             for name, host in sorted(snapshot.hosts.items())
-            if name != server.host
-            and (
+            if (
                 name in self.to
                 if self.to
                 else host.status == 'enabled' or self.include_disabled
@@ -223,11 +201,8 @@ def preflight(
     :raises CheckFailed: a check cannot be loaded
     """
     looking = looking or scrutiny(snapshot, **how)
-    shared: dict[Any, list[tuple[str, Draft]]] = {}
-    reports = tuple(
-        _report(server, snapshot, looking, shared)
-        for server in select(snapshot, host)
-    )
+    rows = _Rows(looking, snapshot)
+    reports = tuple(_report(server, rows) for server in select(snapshot, host))
     return Report(
         servers=reports,
         destinations=tuple(
@@ -237,114 +212,150 @@ def preflight(
     )
 
 
-def _report(
-    server: model.Server,
-    snapshot: model.Snapshot,
-    looking: Scrutiny,
-    shared: dict[Any, list[tuple[str, Draft]]],
-) -> ServerReport:
+class _Rows:
+    """What the checks of destinations find, kept for servers that are alike.
+
+    A row is what one check says of one likeness of servers: by the name of
+    the destination, where it says anything at all.
+    """
+
+    def __init__(self, looking: Scrutiny, snapshot: model.Snapshot) -> None:
+        self.looking = looking
+        self.snapshot = snapshot
+        self.hosts = looking.destinations(snapshot)
+        self.checks = looking.destination_checks
+        self._kept: dict[Any, Mapping[str, list[Draft]]] = {}
+
+    def findings(self, candidate: Candidate) -> Iterator[Finding]:
+        """Yield what the checks find of every destination but its own."""
+        for check in self.checks:
+            likeness = check_module.likeness(check, candidate)
+            if likeness is None:
+                continue
+            key = (check.id, likeness)
+            if key not in self._kept:
+                self._kept[key] = dict(self._row(check, candidate))
+            for name, drafts in self._kept[key].items():
+                if name == candidate.server.host:
+                    continue
+                pair = self.pair(candidate, self.snapshot.hosts[name])
+                for draft in drafts:
+                    yield check_module.finding(
+                        check.id, draft, pair, self.looking.ignored
+                    )
+
+    def _row(
+        self, check: Check, candidate: Candidate
+    ) -> Iterator[tuple[str, list[Draft]]]:
+        for host in self.hosts:
+            drafts = check_module.drafts(check, self.pair(candidate, host))
+            if drafts:
+                yield host.name, drafts
+
+    def pair(self, candidate: Candidate, host: model.Host) -> Candidate:
+        """Return a candidate with a destination."""
+        return Candidate(
+            server=candidate.server,
+            destination=host,
+            migration_type=candidate.migration_type,
+            snapshot=self.snapshot,
+        )
+
+
+def _report(server: model.Server, rows: _Rows) -> ServerReport:
+    looking = rows.looking
     own: list[Finding] = []
-    pairs: dict[str, list[Finding]] = {}
-    likeness = _likeness(server)
+    found: dict[str, list[Finding]] = {}
     for way in looking.ways_for(server):
         candidate = Candidate(
             server=server,
             destination=None,
             migration_type=way,
-            snapshot=snapshot,
+            snapshot=rows.snapshot,
         )
         own += check_module.examine(
             looking.server_checks, candidate, looking.ignored
         )
-        for host in looking.destinations(server, snapshot):
-            pair = dataclasses.replace(candidate, destination=host)
-            key = (likeness, host.name, way)
-            if key not in shared:
-                shared[key] = _drafts(looking.destination_checks, pair)
-            found = pairs.setdefault(host.name, [])
-            found += [
-                check_module.finding(check_id, draft, pair, looking.ignored)
-                for check_id, draft in shared[key]
-            ]
+        for finding in rows.findings(candidate):
+            found.setdefault(finding.destination or '', []).append(finding)
+    pairs: dict[str, tuple[Finding, ...]] = {
+        host.name: () for host in rows.hosts if host.name != server.host
+    }
+    pairs.update((name, tuple(listed)) for name, listed in found.items())
     return _judge(server, looking.ways_for(server), own, pairs)
-
-
-def _drafts(
-    checks: Iterable[Check], candidate: Candidate
-) -> list[tuple[str, Draft]]:
-    return [
-        (check.id, draft)
-        for check in checks
-        for draft in check_module.drafts(check, candidate)
-    ]
-
-
-def _likeness(server: model.Server) -> str:
-    """Return a key that servers share when destination checks cannot tell.
-
-    A port tells servers apart only when it is bound to a second host.
-    """
-    ports = server.ports and tuple(
-        port
-        if port.bindings is not None and len(port.bindings) > 1
-        else dataclasses.replace(port, id='', bindings=None)
-        for port in server.ports
-    )
-    return repr(dataclasses.replace(server, ports=ports, **_IDENTITY))
 
 
 def _judge(
     server: model.Server,
     ways: Sequence[model.MigrationType],
     own: list[Finding],
-    pairs: Mapping[str, list[Finding]],
+    pairs: Mapping[str, tuple[Finding, ...]],
 ) -> ServerReport:
     """Take the first way that leads anywhere; else say what forbids all."""
+    method = 'none'
+    verdict = Verdict.BLOCKED
+    open_to: Mapping[str, Severity] = {}
     for way in ways:
-        mine = [f for f in own if f.migration_type is way]
-        if _worst(mine) is Severity.ERROR:
-            continue
-        open_to = {
-            name: worst
-            for name, found in pairs.items()
-            if (worst := _worst(_of(way, found))) is not Severity.ERROR
-        }
-        if not open_to:
-            continue
-        weight = max(_worst(mine), min(open_to.values()))
-        deciding = mine + [
-            finding
-            for name, worst in open_to.items()
-            if worst is weight
-            for finding in _of(way, pairs[name])
-        ]
-        if way is not ways[0]:
-            # say why the better way was not taken
-            deciding = _errors(ways[0], own, pairs) + deciding
-            weight = max(weight, Severity.WARNING)
-        return ServerReport(
-            server=server,
-            method=str(way),
-            verdict=_VERDICTS[weight],
-            destinations=tuple(open_to),
-            reasons=_ids(f for f in deciding if f.severity > Severity.INFO),
-            findings=tuple(own),
-            pairs={name: tuple(found) for name, found in pairs.items()},
-        )
-    forbidden = [_errors(way, own, pairs) for way in ways]
-    is_passing = any(
-        found and all(finding.is_transient for finding in found)
-        for found in forbidden
-    )
+        open_to = _open(way, own, pairs)
+        if open_to:
+            weight, deciding = _weigh(way, own, pairs, open_to)
+            if way is not ways[0]:
+                # say why the better way was not taken
+                deciding = _errors(ways[0], own, pairs) + deciding
+                weight = max(weight, Severity.WARNING)
+            method, verdict = str(way), _VERDICTS[weight]
+            break
+    else:
+        forbidding = [_errors(way, own, pairs) for way in ways]
+        deciding = [finding for found in forbidding for finding in found]
+        if any(map(_is_passing, forbidding)):
+            method = 'wait'
     return ServerReport(
         server=server,
-        method='wait' if is_passing else 'none',
-        verdict=Verdict.BLOCKED,
-        destinations=(),
-        reasons=_ids(finding for found in forbidden for finding in found),
+        method=method,
+        verdict=verdict,
+        destinations=tuple(open_to),
+        reasons=_ids(f for f in deciding if f.severity > Severity.INFO),
         findings=tuple(own),
-        pairs={name: tuple(found) for name, found in pairs.items()},
+        pairs=pairs,
     )
+
+
+def _open(
+    way: model.MigrationType,
+    own: Iterable[Finding],
+    pairs: Mapping[str, tuple[Finding, ...]],
+) -> dict[str, Severity]:
+    """Return the destinations that nothing forbids, and the worst of each."""
+    if _worst(_of(way, own)) is Severity.ERROR:
+        return {}
+    worst = {
+        name: _worst(_of(way, found)) if found else Severity.INFO
+        for name, found in pairs.items()
+    }
+    return {n: w for n, w in worst.items() if w is not Severity.ERROR}
+
+
+def _weigh(
+    way: model.MigrationType,
+    own: Iterable[Finding],
+    pairs: Mapping[str, tuple[Finding, ...]],
+    open_to: Mapping[str, Severity],
+) -> tuple[Severity, list[Finding]]:
+    """Return how much is against the best destinations, and what."""
+    mine = _of(way, own)
+    weight = max(_worst(mine), min(open_to.values()))
+    return weight, mine + [
+        finding
+        for name, worst in open_to.items()
+        if worst is weight
+        for finding in _of(way, pairs[name])
+    ]
+
+
+def _is_passing(forbidding: Sequence[Finding]) -> bool:
+    """Whether all that forbids a way goes away by itself."""
+    return bool(forbidding) and all(f.is_transient for f in forbidding)
 
 
 _VERDICTS = {
@@ -357,7 +368,7 @@ _VERDICTS = {
 def _errors(
     way: model.MigrationType,
     own: Iterable[Finding],
-    pairs: Mapping[str, list[Finding]],
+    pairs: Mapping[str, tuple[Finding, ...]],
 ) -> list[Finding]:
     """Return what forbids a way: of the server, else of its pairs."""
     mine = [f for f in _of(way, own) if f.severity is Severity.ERROR]

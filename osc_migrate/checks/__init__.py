@@ -7,7 +7,7 @@ forbid a destination to the planner, so the two cannot disagree. Checks are
 loaded from the entry-point group ``osc_migrate.checks``; loading fails closed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 import dataclasses
 import enum
 from typing import Any
@@ -100,6 +100,7 @@ class Finding:
 
 
 Function = Callable[[Candidate], Iterator[Draft]]
+Likeness = Callable[[Candidate], Hashable]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +108,14 @@ class Check:
     """A check: its id, how often it runs, and its function.
 
     The first line of the function's docstring is the summary, the rest says
-    why, where Nova enforces it, and what to do.
+    why, where Nova enforces it, and what to do. ``alike`` tells which servers
+    have the same answer for a destination, see :func:`destination_check`.
     """
 
     id: str
     scope: Scope
     function: Function
+    alike: Likeness
 
     @property
     def documentation(self) -> str:
@@ -132,19 +135,37 @@ class Check:
 def server_check(check_id: str) -> Callable[[Function], Check]:
     """Make a function a check that runs once for each server."""
     return lambda function: Check(
-        id=check_id, scope=Scope.SERVER, function=function
+        id=check_id, scope=Scope.SERVER, function=function, alike=_unlike
     )
 
 
-def destination_check(check_id: str) -> Callable[[Function], Check]:
+def _unlike(candidate: Candidate) -> Hashable:
+    return candidate.server.id, candidate.migration_type
+
+
+def destination_check(
+    check_id: str, alike: Likeness = _unlike
+) -> Callable[[Function], Check]:
     """Make a function a check that runs for each server and destination.
 
-    Servers that differ only in what tells them apart (id, name, dates ...)
-    share one answer, so such a check must not look at these.
+    A thousand servers and two hundred hosts are as many pairs as that, but
+    the servers come from a dozen flavors. ``alike`` is given a candidate
+    without a destination and returns all that the check looks at in it, the
+    migration type too but not the snapshot: for each destination the check
+    runs once for all that give the same. ``None`` means that the check has
+    nothing to say of the server. By default no two servers are alike.
     """
     return lambda function: Check(
-        id=check_id, scope=Scope.DESTINATION, function=function
+        id=check_id,
+        scope=Scope.DESTINATION,
+        function=function,
+        alike=alike,
     )
+
+
+def asked(candidate: Candidate) -> str:
+    """Return what the server asks of Placement: a likeness."""
+    return resources.query(candidate.server.request)
 
 
 def error(message: str, remedy: str = '', **evidence: Any) -> Draft:
@@ -221,7 +242,23 @@ def as_check(function: Check | Function) -> Check:
     if isinstance(function, Check):
         return function
     name = function.__name__.strip('_').replace('_', '-')
-    return Check(id=name, scope=Scope.DESTINATION, function=function)
+    return Check(
+        id=name,
+        scope=Scope.DESTINATION,
+        function=function,
+        alike=_unlike,
+    )
+
+
+def likeness(check: Check, candidate: Candidate) -> Hashable:
+    """Return what a check looks at; if it cannot tell, the server itself."""
+    try:
+        found = check.alike(candidate)
+        hash(found)
+    except Exception:
+        # nobody is like it; what is wrong will show in the check itself
+        return _unlike(candidate)
+    return found
 
 
 def drafts(check: Check, candidate: Candidate) -> list[Draft]:
@@ -261,12 +298,15 @@ def finding(
     if check_id in ignored:
         severity = min(severity, Severity.WARNING)
     destination = candidate.destination.name if candidate.destination else None
-    remedy = draft.remedy.replace('{server}', candidate.server.id)
+    remedy = draft.remedy
+    if '{' in remedy:
+        remedy = remedy.replace('{server}', candidate.server.id)
+        remedy = remedy.replace('{destination}', destination or '')
     return Finding(
         check=check_id,
         severity=severity,
         message=draft.message,
-        remedy=remedy.replace('{destination}', destination or ''),
+        remedy=remedy,
         evidence=draft.evidence,
         is_transient=draft.is_transient,
         server=candidate.server.id,

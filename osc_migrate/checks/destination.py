@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the destination: its service, its room, what it offers."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
 from osc_migrate import inventory
@@ -12,7 +12,14 @@ _THREADS = 'HW_CPU_HYPERTHREADING'
 _UNITS = {'MEMORY_MB': ' MB', 'DISK_GB': ' GB'}
 
 
-@checks.destination_check('destination-service')
+def _zones(candidate: checks.Candidate) -> Hashable:
+    server = candidate.server
+    if server.pinned_availability_zone == '':
+        return None
+    return server.pinned_availability_zone, server.availability_zone
+
+
+@checks.destination_check('destination-service', alike=lambda candidate: '')
 def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The compute service of the destination must be up and enabled.
 
@@ -49,7 +56,7 @@ def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('destination-room')
+@checks.destination_check('destination-room', alike=checks.asked)
 def room(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have room for the server in Placement.
 
@@ -89,7 +96,7 @@ def room(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         yield from _not_offered(candidate)
 
 
-@checks.destination_check('destination-traits')
+@checks.destination_check('destination-traits', alike=checks.asked)
 def traits(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have the traits that the server requires.
 
@@ -114,7 +121,7 @@ def traits(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('destination-zone')
+@checks.destination_check('destination-zone', alike=_zones)
 def zone(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A server that is pinned to an availability zone must stay in it.
 

@@ -6,7 +6,7 @@ themselves are in Placement only where ``[pci]report_in_placement`` is set;
 elsewhere no API tells what a host has left.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 from osc_migrate import checks
 from osc_migrate import model
@@ -59,7 +59,12 @@ def pci_alias(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('pci-device')
+def _aliased(candidate: checks.Candidate) -> Hashable:
+    alias = (candidate.server.flavor.extra_specs or {}).get(_ALIAS)
+    return (alias, tuple(_held(candidate).items())) if alias else None
+
+
+@checks.destination_check('pci-device', alike=_aliased)
 def pci_device(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have a free device for each PCI alias.
 
@@ -140,7 +145,12 @@ def accelerator(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('vgpu-migration')
+def _asked_live(candidate: checks.Candidate) -> Hashable:
+    classes = _mediated(candidate) if candidate.is_live else ()
+    return (candidate.server.host, *classes) if classes else None
+
+
+@checks.destination_check('vgpu-migration', alike=_asked_live)
 def vgpu(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A virtual GPU moves live only between recent hypervisors.
 

@@ -5,25 +5,20 @@ The scheduler counts the members where they are now; the destination counts
 again, with those that are on their way to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
 from osc_migrate import model
 
-# nova.db.main.api: migration_get_in_progress_by_host_and_node
-_ENDED = (
-    'confirmed',
-    'reverted',
-    'error',
-    'failed',
-    'completed',
-    'cancelled',
-    'done',
-)
 _SHOW = 'openstack server group show '
 
 
-@checks.destination_check('group-anti-affinity')
+def _grouped(candidate: checks.Candidate) -> Hashable:
+    # the group counts without the server, so no two are alike
+    return candidate.server.id if candidate.server.groups else None
+
+
+@checks.destination_check('group-anti-affinity', alike=_grouped)
 def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """An anti-affinity group must have a place left on the destination.
 
@@ -77,7 +72,7 @@ def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             )
 
 
-@checks.destination_check('group-affinity')
+@checks.destination_check('group-affinity', alike=_grouped)
 def affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A member of an affinity group moves only to a host of the group.
 
@@ -149,9 +144,8 @@ def _moving(
     """
     return [
         record
-        for record in candidate.snapshot.migrations or ()
+        for record in candidate.snapshot.unended_migrations
         if host in (record.source_compute, record.dest_compute)
-        and record.status not in _ENDED
         and record.server_id in group.members
         and record.server_id != candidate.server.id
     ]

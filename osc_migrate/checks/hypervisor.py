@@ -6,7 +6,7 @@ it does not tell is what libvirt makes of it: ``cpu_mode`` and ``cpu_models``
 of nova.conf decide what a guest sees of its host's processor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
 from osc_migrate import model
@@ -17,7 +17,19 @@ _UNCOMPARED = ('aarch64',)
 _FILE_BACKED = 'COMPUTE_MEM_BACKING_FILE'
 
 
-@checks.destination_check('hypervisor-type')
+def _host(candidate: checks.Candidate) -> Hashable:
+    return candidate.server.host
+
+
+def _host_and_way(candidate: checks.Candidate) -> Hashable:
+    return candidate.server.host, candidate.is_live
+
+
+def _host_of_live(candidate: checks.Candidate) -> Hashable:
+    return candidate.server.host if candidate.is_live else None
+
+
+@checks.destination_check('hypervisor-type', alike=_host_and_way)
 def hypervisor_type(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must run the same type of hypervisor as the source.
 
@@ -50,7 +62,7 @@ def hypervisor_type(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     )
 
 
-@checks.destination_check('hypervisor-version')
+@checks.destination_check('hypervisor-version', alike=_host_of_live)
 def hypervisor_version(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A guest moves live only to a hypervisor that is not older.
 
@@ -79,7 +91,7 @@ def hypervisor_version(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     )
 
 
-@checks.destination_check('cpu-architecture')
+@checks.destination_check('cpu-architecture', alike=_host)
 def architecture(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have the same processor architecture.
 
@@ -113,7 +125,7 @@ def architecture(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('cpu-vendor')
+@checks.destination_check('cpu-vendor', alike=_host_of_live)
 def vendor(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A guest moves live only between processors of the same vendor.
 
@@ -136,7 +148,7 @@ def vendor(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     )
 
 
-@checks.destination_check('cpu-features')
+@checks.destination_check('cpu-features', alike=_host_of_live)
 def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A guest moves live only to a processor with the features it uses.
 
@@ -182,7 +194,7 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('memory-backing')
+@checks.destination_check('memory-backing', alike=_host_of_live)
 def memory_backing(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Memory that is backed by files on one host only is rewritten.
 

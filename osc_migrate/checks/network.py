@@ -6,7 +6,7 @@ Nova takes another host if that fails. A cold one binds when the server is
 already there, so a failure leaves the server in ERROR.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
 from osc_migrate import model
@@ -83,14 +83,14 @@ def sriov(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('port-device')
+@checks.server_check('port-device')
 def device(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have a free device for each SR-IOV port.
 
     It claims a virtual function (or what else the type of the port stands
     for) on the port's physical network (``_claim_pci_for_instance_vifs`` in
     ``nova/compute/manager.py``). Nova does not keep these devices in
-    Placement, so how many are free is in no API.
+    Placement, so how many are free on any host is in no API.
     """
     wanted: dict[str, int] = {}
     for port in candidate.server.ports or ():
@@ -101,15 +101,30 @@ def device(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if wanted:
         text = ', '.join(f'{n} x {what}' for what, n in wanted.items())
         yield checks.unknown(
-            f'how many devices for SR-IOV ports are free ({text} needed) is '
-            'in no API',
-            'on {destination}: grep device_spec /etc/nova/nova.conf; '
+            f'needs devices for its SR-IOV ports ({text}); how many are free '
+            'on which host is in no API',
+            'on the destination: grep device_spec /etc/nova/nova.conf; '
             'ip link show',
             needed=wanted,
         )
 
 
-@checks.destination_check('port-binding')
+def _networks(candidate: checks.Candidate) -> Hashable:
+    ports = candidate.server.ports
+    if not ports:
+        return None
+    return candidate.server.host, tuple(
+        (
+            port.network_id,
+            port.vif_type,
+            port.network_type,
+            port.physical_network,
+        )
+        for port in ports
+    )
+
+
+@checks.destination_check('port-binding', alike=_networks)
 def binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Neutron must be able to bind every port on the destination.
 
@@ -140,7 +155,17 @@ def binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             )
 
 
-@checks.destination_check('port-stale-binding')
+def _bindings(candidate: checks.Candidate) -> Hashable:
+    has_several = any(
+        port.bindings and len(port.bindings) > 1
+        for port in candidate.server.ports or ()
+    )
+    if not has_several:
+        return None
+    return candidate.server.id, candidate.is_live
+
+
+@checks.destination_check('port-stale-binding', alike=_bindings)
 def stale_binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """No port may have a binding on the destination already.
 
@@ -164,7 +189,15 @@ def stale_binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             )
 
 
-@checks.destination_check('port-linux-bridge')
+def _bridged(candidate: checks.Candidate) -> Hashable:
+    # the message names the ports
+    is_bridged = any(
+        port.vif_type == 'bridge' for port in candidate.server.ports or ()
+    )
+    return candidate.server.id if is_bridged else None
+
+
+@checks.destination_check('port-linux-bridge', alike=_bridged)
 def linux_bridge(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A Nova from 2026.2 on cannot plug ports of the Linux bridge driver.
 

@@ -7,7 +7,7 @@ Placement counts whole hosts only, so whether it fits is known for certain
 only where it does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 import math
 
 from osc_migrate import checks
@@ -16,7 +16,14 @@ from osc_migrate import resources
 _LIST = 'openstack --os-compute-api-version 2.87 hypervisor show {destination}'
 
 
-@checks.destination_check('numa-cells')
+def _shape(candidate: checks.Candidate) -> Hashable:
+    cells = _cells(candidate)
+    if not cells:
+        return None
+    return tuple(cells)
+
+
+@checks.destination_check('numa-cells', alike=_shape)
 def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Each cell of the guest needs a cell of the host, large enough.
 
@@ -54,15 +61,16 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('numa-fit')
+@checks.server_check('numa-fit')
 def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """CPUs and memory pages of the guest must be free in cells of the host.
 
     The destination claims them when the server comes (``MoveClaim`` in
     ``nova/compute/claims.py``), live or cold; if they are not free there,
-    Nova takes another host or gives up. Huge pages must also be of the size
-    that the guest has now. How many CPUs and pages are free in each cell is
-    in no API, and with DPDK the virtual switch takes huge pages too.
+    Nova takes another host or gives up. A guest that moves live must also
+    get pages of the size that it has now. How many CPUs and pages are free
+    in each cell is in no API, and with DPDK the virtual switch takes huge
+    pages too.
     """
     wanted = _cells(candidate)
     if not wanted:
@@ -81,8 +89,9 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         size = f'{known} KiB' if known else pages
         needs.append(f'{server.flavor.ram} MB of memory pages ({size})')
     yield checks.unknown(
-        f'whether {", ".join(needs)} are free there is in no API',
-        'on {destination}: numactl --hardware; virsh capabilities; grep . '
+        f'needs {", ".join(needs)}; what is free in the cells of which host '
+        'is in no API',
+        'on the destination: numactl --hardware; virsh capabilities; grep . '
         '/sys/devices/system/node/node*/hugepages/*/free_hugepages',
         cells=len(wanted),
         pinned=pinned,

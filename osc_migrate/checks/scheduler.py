@@ -6,7 +6,7 @@ API, so what only some filters look at is unknown, and said only of servers
 and hosts that carry what these filters look for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
 from osc_migrate import model
@@ -66,7 +66,16 @@ def capabilities(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
-@checks.destination_check('destination-aggregate')
+def _kept(candidate: checks.Candidate) -> Hashable:
+    server = candidate.server
+    specs = server.flavor.extra_specs or {}
+    scoped = tuple(
+        item for item in specs.items() if item[0].startswith(_SCOPE)
+    )
+    return server.project_id, server.request.required_traits, scoped
+
+
+@checks.destination_check('destination-aggregate', alike=_kept)
 def aggregate(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A host aggregate may be kept for some projects, flavors or traits.
 
@@ -80,9 +89,8 @@ def aggregate(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """
     destination = candidate.destination
     assert destination is not None
-    for found in candidate.snapshot.aggregates or ():
-        if destination.name not in found.hosts:
-            continue
+    aggregates = candidate.snapshot.aggregates_by_host
+    for found in aggregates.get(destination.name, ()):
         foreign = _foreign(found, candidate)
         if foreign:
             yield checks.unknown(
@@ -168,10 +176,10 @@ def _scoped(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if not asked or destination is None:
         return
     offered: dict[str, set[str]] = {}
-    for found in candidate.snapshot.aggregates or ():
-        if destination.name in found.hosts:
-            for key, value in found.metadata.items():
-                offered.setdefault(key, set()).update(value.split(','))
+    aggregates = candidate.snapshot.aggregates_by_host
+    for found in aggregates.get(destination.name, ()):
+        for key, value in found.metadata.items():
+            offered.setdefault(key, set()).update(value.split(','))
     for key, value in asked.items():
         # operators such as "<or>" are the filter's to read
         if ' ' not in value and value not in offered.get(key, ()):

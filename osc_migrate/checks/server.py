@@ -25,19 +25,6 @@ _ADVICE = {
     'soft-delete': 'openstack server restore {server}',
     'stopped': 'openstack server migrate {server}',
 }
-# A record that is in progress, by nova.objects.migration and the drivers.
-_UNDER_WAY = (
-    'accepted',
-    'queued',
-    'preparing',
-    'running',
-    'running (post-copy)',
-    'pre-migrating',
-    'migrating',
-    'post-migrating',
-    'confirming',
-    'reverting',
-)
 _FAILED = ('error', 'failed', 'cancelled')
 # Nova saves the record of a migration that really runs every few seconds.
 _ORPHANED_AFTER = datetime.timedelta(minutes=10)
@@ -175,8 +162,8 @@ def migration(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     is_evacuation = candidate.migration_type is model.MigrationType.EVACUATE
     if is_evacuation or server.task_state is not None:
         return
-    for record in candidate.snapshot.migrations or ():
-        if record.server_id != server.id or record.status not in _UNDER_WAY:
+    for record in candidate.snapshot.unended_migrations:
+        if record.server_id != server.id or record.status == 'finished':
             continue
         where = f'{record.source_compute} to {record.dest_compute}'
         what = f'{record.migration_type} {record.uuid} ({where})'

@@ -18,6 +18,7 @@ PACKAGE = 'osc_migrate'
 ORDER = [
     'exceptions',
     'inventory',
+    'migration',
     'model',
     'resources',
     'serial',
@@ -38,7 +39,9 @@ ORDER = [
     'report',
     'summary',
     'live_table',
+    'life',
     'pacing',
+    'past',
     'watch',
     'testing',
     'osc',
