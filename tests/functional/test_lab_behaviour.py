@@ -6,6 +6,8 @@ way than a cloud does would make them worthless.
 """
 
 import itertools
+import os
+import pathlib
 import time
 from typing import Any
 
@@ -295,6 +297,22 @@ class OrderTest(LabTest):
         self.assertIsNone(self.sample('endless'))  # Nova hides it
         self.assertEqual(
             ('completed', 'ACTIVE', 'compute-2'), self.wait_for_end('endless')
+        )
+
+    def test_delete(self) -> None:
+        """Deleting a server ends its migration."""
+        self.start()
+        path = f'/servers/{self.identity("endless")}'
+        self.nova('DELETE', path)
+        self.wait_for(
+            lambda: self.nova('GET', path).status_code == 404,
+            30,
+            'the server is not deleted',
+        )
+        # Nova shows no migrations of a server that is gone; the links do.
+        links = pathlib.Path(os.environ['LAB_RUN'], 'links')
+        self.wait_for(
+            lambda: not list(links.iterdir()), 30, 'its migration goes on'
         )
 
     def test_timeout(self) -> None:

@@ -209,8 +209,13 @@ class HostTest(base.FunctionalTest):
               huge: {extra_specs: {"hw:mem_page_size": 2MB}}
               gpu: {extra_specs: {"pci_passthrough:alias": "gpu:1"}}
               vf: {extra_specs: {"pci_passthrough:alias": "movable-vf:1"}}
+              tpm: {extra_specs: {"hw:tpm_version": "2.0",
+                                  "hw:tpm_secret_security": host}}
+              vgpu: {extra_specs: {"resources:VGPU": 1}}
             networks: {net1: {}}
             servers:
+              - {name: tpm, flavor: tpm, host: compute-5}
+              - {name: vgpu, flavor: vgpu, host: compute-5}
               - {name: pinned, count: 2, flavor: pinned, host: compute-5}
               - {name: huge, flavor: huge, host: compute-5}
               - {name: gpu, flavor: gpu, host: compute-5}
@@ -221,11 +226,11 @@ class HostTest(base.FunctionalTest):
         self.assertEqual(400, self.refusal('pinned-1', 'compute-1'))
         self.assertEqual(400, self.refusal('huge', 'compute-1'))
         self.assertEqual(400, self.refusal('gpu', 'compute-6'))
-        self.assert_moves('pinned-1', 'compute-6')
-        self.assert_moves('pinned-2', 'compute-6')
-        self.assert_moves('huge', 'compute-6')
-        self.assert_moves('vf', 'compute-6')
-        self.assert_moves('sriov', 'compute-6')
+        self.assertEqual(400, self.refusal('tpm', 'compute-1'))
+        self.assertEqual(400, self.refusal('vgpu', 'compute-1'))
+        moving = ('pinned-1', 'pinned-2', 'huge', 'vf', 'sriov', 'tpm', 'vgpu')
+        for name in moving:
+            self.assert_moves(name, 'compute-6')
         pins = [self._pins(name) for name in ('pinned-1', 'pinned-2')]
         self.assertEqual(4, len(set(pins[0]) | set(pins[1])), pins)
 
