@@ -232,24 +232,11 @@ def _cinder(folder: folders.Folder, ports: Ports) -> Mapping[str, Options]:
 def _nova(
     folder: folders.Folder, scenario: scenarios.Scenario, ports: Ports
 ) -> Mapping[str, Options]:
-    user = _credentials(ports, 'nova')
-    # cheroot closes what was idle for an hour, just when it is used again.
-    client = {**user, 'connect_retries': 3}
     return {
         'DEFAULT': _nova_defaults(folder, scenario, ports),
         'api_database': database(folder, 'nova_api'),
         'database': database(folder, 'nova'),
-        'keystone_authtoken': _token_check(ports, 'nova'),
-        'service_user': {**client, 'send_service_user_token': True},
-        'keystone': client,
-        'placement': client,
-        'glance': client,
-        'neutron': client,
-        'cinder': {
-            **client,
-            'os_region_name': REGION,
-            'catalog_info': 'block-storage::publicURL',
-        },
+        **_nova_clients(ports),
         'oslo_concurrency': {'lock_path': folder / 'state'},
         'oslo_messaging_notifications': {'driver': 'noop'},
         'quota': dict.fromkeys(UNLIMITED, -1),
@@ -275,6 +262,24 @@ def _nova(
         'pci': {
             'alias': scenarios.pci_aliases(scenario),
             'report_in_placement': scenario.nova.pci_in_placement,
+        },
+    }
+
+
+def _nova_clients(ports: Ports) -> Mapping[str, Options]:
+    # cheroot closes what was idle for an hour, just when it is used again.
+    client = {**_credentials(ports, 'nova'), 'connect_retries': 3}
+    return {
+        'keystone_authtoken': _token_check(ports, 'nova'),
+        'service_user': {**client, 'send_service_user_token': True},
+        'keystone': client,
+        'placement': client,
+        'glance': client,
+        'neutron': client,
+        'cinder': {
+            **client,
+            'os_region_name': REGION,
+            'catalog_info': 'block-storage::publicURL',
         },
     }
 

@@ -44,10 +44,17 @@ def preload(folder: folders.Folder) -> None:
     import nova.image.glance
     import nova.network.neutron
     import nova.scheduler.manager
+
+    _change_nova()
+    # The children parse command lines of their own.
+    nova.conf.CONF.clear()
+
+
+def _change_nova() -> None:
+    """Put in what is the lab's own; Nova insists on being imported before."""
     import nova.servicegroup.api
     import nova.virt
 
-    # Not earlier: Nova insists on being imported first.
     from lab import hypervisor
     from lab import sqlite
     from lab import transport
@@ -58,8 +65,6 @@ def preload(folder: folders.Folder) -> None:
     nova.servicegroup.api.INITIAL_REPORTING_DELAY = 1
     sqlite.tune()
     transport.register()
-    # The children parse command lines of their own.
-    nova.conf.CONF.clear()
 
 
 def _run_api(folder: folders.Folder, descriptor: int) -> None:
