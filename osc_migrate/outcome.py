@@ -168,9 +168,22 @@ def of_record(
     word = {'finished': TO_CONFIRM}.get(record.status, record.status)
     if not ended:
         word = UNDER_WAY if is_moving else ORPHANED
-    remedy = account.remedy
+    remedy = ''
     if word == TO_CONFIRM:
         remedy = f'openstack server migration confirm {record.server_id}'
+    reason = _reason(record, sight, account, word)
+    if sight is not None and word not in _GOOD and _is_alive(sight):
+        reason = '; '.join(
+            filter(
+                None,
+                (
+                    reason,
+                    f'its server is in ERROR '
+                    f'while its guest runs on {sight.host}',
+                ),
+            )
+        )
+        remedy = f'openstack server set --state active {record.server_id}'
     return Outcome(
         server_id=record.server_id,
         name=(sight and sight.name) or record.server_id,
@@ -186,10 +199,24 @@ def of_record(
         total=between(record.created_at, record.updated_at) if ended else None,
         is_at_least=False,
         copied=None,
-        reason=orphan(record, sight) if word == ORPHANED else account.reason,
-        remedy=remedy if word not in _GOOD or word == TO_CONFIRM else '',
+        reason=reason,
+        remedy=remedy,
         request_ids=account.request_ids,
     )
+
+
+def _is_alive(sight: Sight) -> bool:
+    """Whether Nova calls a server an error whose guest runs."""
+    # nova.compute.power_state: running, paused
+    return sight.status == 'ERROR' and sight.power_state in (1, 3)
+
+
+def _reason(
+    record: model.Migration, sight: Sight | None, account: Account, word: str
+) -> str:
+    if word == ORPHANED:
+        return orphan(record, sight)
+    return '' if word in _GOOD else account.reason
 
 
 def orphan(record: model.Migration, sight: Sight | None) -> str:

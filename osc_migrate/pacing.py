@@ -125,6 +125,10 @@ class PacedCloud:
         )
         return self._known[server_id]
 
+    def known(self, server_id: str) -> Sight | None:
+        """Return what Nova showed of a server when it was last asked."""
+        return self._known.get(server_id)
+
     def find(self, name: str) -> tuple[str, Sight]:
         """Return the id of a server, and what Nova shows of it.
 

@@ -57,8 +57,10 @@ def phase(task: Task) -> str:
     is_live = outcome.migration_type(task) == 'live'
     if task.phase is Phase.RUNNING:
         return 'running' if is_live else 'migrating'
-    if task.phase is Phase.FINISHING and is_live:
-        return 'post-migrating'
+    if task.phase is Phase.FINISHING and task.record is not None:
+        if task.record.status in ('failed', 'error', 'cancelled'):
+            return 'failing'
+        return 'post-migrating' if is_live else 'finishing'
     return str(task.phase)
 
 

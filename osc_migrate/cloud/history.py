@@ -52,7 +52,6 @@ class Account:
     """
 
     reason: str
-    remedy: str
     request_ids: tuple[str, ...]
     queued: float | None
     running: float | None
@@ -146,7 +145,8 @@ def account(
     events = [event for one in known for event in one.events]
     request_ids = tuple(one.request_id for one in known)
     said: dict[str, str] = {}
-    for event in events:
+    # what failed first made the others fail
+    for event in sorted(events, key=lambda event: event.finish or ''):
         if event.result == 'Error':
             why = event.details or 'failed without details'
             said.setdefault(why, f'{event.name} on {event.host}: {why}')
@@ -154,24 +154,18 @@ def account(
         said[fault] = f'fault: {fault}'
     if any(one.name == _ABORT for one in known):
         said['abort'] = f'an abort was asked for ({request_ids[-1]})'
+    if not said and request_ids:
+        host = record.source_compute or 'its source'
+        said[''] = (
+            f'no API tells why: look for {request_ids[0]} in the log of '
+            f'nova-compute on {host}'
+        )
     queued, running = _spans(record, events)
     return Account(
         reason='; '.join(said.values()),
-        remedy='' if said else _remedy(record, request_ids),
         request_ids=request_ids,
         queued=queued,
         running=running,
-    )
-
-
-def _remedy(record: model.Migration, request_ids: tuple[str, ...]) -> str:
-    """Say where the reason is that no API tells."""
-    if not request_ids:
-        return ''
-    host = record.source_compute or 'its source'
-    return (
-        f'look for {request_ids[0]} in the log of nova-compute on {host}: '
-        'no API tells why'
     )
 
 

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack server migration watch``."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+import contextlib
+import datetime
+import shlex
+import signal
+import sys
+import time
+import typing
+from typing import Any
+
+from osc_lib.command import command
+
+from osc_migrate.osc import access
+from osc_migrate.osc import keys
+from osc_migrate.osc import options
+
+if typing.TYPE_CHECKING:
+    from osc_migrate import live_table as live_table_module
+    from osc_migrate import past as past_module
+    from osc_migrate import watch as watch_module
+    from osc_migrate.outcome import Outcome
+    from osc_migrate.task import Action
+
+
+class WatchMigrations(command.Command):
+    """Follow migrations, whoever began them, until all have ended
+
+    Changes nothing unless told to, by --on-stall or by a key. Exit code: 0
+    all ended well, 1 failure, 2 usage, 3 some did not, 4 the time was over or
+    the watch was interrupted; the migrations go on.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self._parser = parser
+        _add_choice(parser)
+        _add_presentation(parser)
+        _add_escalation(parser)
+        _add_past(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        if not (parsed_args.server or parsed_args.host or parsed_args.all):
+            self._parser.error('name servers, or give --host HOST or --all')
+        if parsed_args.since and not parsed_args.past:
+            self._parser.error('--since goes with --past only')
+        with _terminable():
+            if parsed_args.past:
+                return self._tell_past(parsed_args)
+            return self._follow(parsed_args)
+
+    def _tell_past(self, parsed_args: argparse.Namespace) -> int:
+        """Sum up migrations that ended before."""
+        from osc_migrate import pacing
+        from osc_migrate import past
+
+        cloud = pacing.PacedCloud(
+            access.cloud(self.app.client_manager),
+            clock=time.monotonic,
+            wait=keys.wait,
+        )
+        wanted, _ = _wanted(cloud, parsed_args)
+        ended = past.summed_up(cloud, wanted, since=_since(parsed_args.since))
+        if not ended:
+            _say('No migration has ended since then.')
+        return _conclude(ended, parsed_args)
+
+    def _follow(self, parsed_args: argparse.Namespace) -> int:
+        """Follow what is under way, and sum up how it ended."""
+        from osc_migrate import watch
+
+        screen = _Screen(parsed_args)
+        following = watch.Watch(
+            access.cloud(self.app.client_manager),
+            policy=_policy(parsed_args),
+            reporters=[screen.report],
+            wait=screen.wait,
+            orders=screen.orders,
+            obeyed=screen.obeyed,
+        )
+        wanted, names = _wanted(following.cloud, parsed_args)
+        screen.cloud = following.cloud
+        is_interrupted = False
+        try:
+            with screen:
+                ended = following.run(
+                    wanted,
+                    until=lambda: not parsed_args.follow,
+                    timeout=parsed_args.timeout,
+                )
+        except KeyboardInterrupt:
+            is_interrupted = True
+            ended = following.outcomes()
+        is_left = is_interrupted or following.is_timed_out
+        if not ended and not is_left:
+            self._say_nothing(following, names)
+        code = _conclude(ended, parsed_args)
+        if not is_left:
+            return code
+        if is_interrupted or not all(one.is_ended for one in ended):
+            _say(
+                'Migrations go on in Nova without this watch. To attach '
+                f'again: {_again(parsed_args)}'
+            )
+        return access.UNFINISHED
+
+    def _say_nothing(
+        self, following: 'watch_module.Watch', names: dict[str, str]
+    ) -> None:
+        """Say that nothing is under way, and what was the last of servers."""
+        _say('No migration is under way.')
+        for server_id, name in names.items():
+            last = following.last(server_id)
+            if last is not None:
+                _say(
+                    f'{name}: the last one, {last.source_compute} -> '
+                    f'{last.dest_compute}, is {last.status} since '
+                    f'{last.updated_at or last.created_at} UTC'
+                )
+
+
+class _Screen:
+    """What the operator sees, and the keys that come back.
+
+    ``cloud`` may be set to what tells whether Nova answers.
+    """
+
+    def __init__(self, parsed_args: argparse.Namespace) -> None:
+        from osc_migrate import report
+
+        self._stack = contextlib.ExitStack()
+        self._keyboard: keys.Keyboard | None = None
+        self._table: live_table_module.LiveTable | None = None
+        self._dialogue = keys.Dialogue()
+        self._is_table = parsed_args.format == 'table' and (
+            sys.stderr.isatty() and not parsed_args.plain
+        )
+        self._unreachable: str | None = None
+        self.cloud: Any = None
+        if parsed_args.format == 'json':
+            self._write: Any = report.JsonLines(sys.stdout)
+        else:
+            self._write = report.Lines(sys.stderr)
+
+    def __enter__(self) -> '_Screen':
+        if self._is_table:
+            from osc_migrate import live_table
+
+            self._table = live_table.LiveTable('Migrations')
+            if sys.stdin.isatty():
+                keyboard = keys.Keyboard(sys.stdin.fileno())
+                self._keyboard = self._stack.enter_context(keyboard)
+            self._write = self._stack.enter_context(self._table)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def report(self, task: Any) -> None:
+        """Show a task that changed."""
+        self._write(task)
+        self._show()
+
+    def obeyed(self, text: str) -> None:
+        """Say what became of an order."""
+        self._write.note(text)
+        self._dialogue.footer = keys.HELP
+        self._show()
+
+    def orders(self) -> list[tuple[str, 'Action']]:
+        """Return what was ordered by key since the last time."""
+        return self._dialogue.take()
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and meanwhile take keys.
+
+        :raises KeyboardInterrupt: the operator wants to leave
+        """
+        self._tell_trouble()
+        end = time.monotonic() + seconds
+        if self._keyboard is None:
+            keys.wait(seconds)
+            return
+        assert self._table is not None
+        while (left := end - time.monotonic()) > 0:
+            for key in self._keyboard.read(left):
+                self._dialogue.press(key, self._table.shown())
+                self._show()
+            if self._dialogue.is_over:
+                raise KeyboardInterrupt
+
+    def _tell_trouble(self) -> None:
+        """Say it when Nova does not answer, and when it does again."""
+        trouble = self.cloud.unreachable if self.cloud is not None else None
+        if trouble and not self._unreachable:
+            self._write.note(f'Nova does not answer: {trouble}')
+        elif self._unreachable and not trouble:
+            self._write.note('Nova answers again')
+        self._unreachable = trouble
+
+    def _show(self) -> None:
+        if self._table is not None and self._keyboard is not None:
+            self._dialogue.follow(self._table.shown())
+            self._table.selected = self._dialogue.selected
+            self._table.footer = self._dialogue.footer
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('what to follow')
+    group.add_argument(
+        'server',
+        metavar='<server>',
+        nargs='*',
+        help='Server (name or ID), of any project',
+    )
+    group.add_argument(
+        '--host',
+        metavar='<host>',
+        action='append',
+        default=[],
+        help='Migrations from this host and to it (repeat for several)',
+    )
+    group.add_argument(
+        '--all', action='store_true', help='All migrations of the cloud'
+    )
+    group.add_argument(
+        '--follow',
+        action='store_true',
+        help='Wait for new ones when all have ended',
+    )
+    group.add_argument(
+        '--timeout',
+        metavar='<seconds>',
+        type=options.seconds,
+        help='Leave after this time, with exit code 4',
+    )
+
+
+def _add_presentation(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('how to show it')
+    group.add_argument(
+        '-f',
+        '--format',
+        choices=('table', 'json'),
+        default='table',
+        help='A table, or lines where there is no terminal (default); or one '
+        'JSON object a line on stdout',
+    )
+    group.add_argument(
+        '--plain',
+        action='store_true',
+        help='One line for each change, and sentences: for screen readers',
+    )
+
+
+def _add_escalation(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('migrations that do not end')
+    group.add_argument(
+        '--on-stall',
+        choices=('wait', 'abort', 'force-complete'),
+        default='wait',
+        help='What to do with a live migration that will not converge or '
+        'takes too long (default: wait)',
+    )
+    group.add_argument(
+        '--max-pause',
+        metavar='<seconds>',
+        type=options.seconds,
+        default=10.0,
+        help='Complete by force only if that pauses the guest no longer '
+        '(default: 10)',
+    )
+    group.add_argument(
+        '--timeout-per-gib',
+        metavar='<seconds>',
+        type=options.seconds,
+        help='How long a live migration may run for each GiB of memory, at '
+        'least two GiB (default: for ever)',
+    )
+
+
+def _add_past(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('migrations that ended before')
+    group.add_argument(
+        '--past',
+        action='store_true',
+        help='Sum up what ended before, and follow nothing',
+    )
+    group.add_argument(
+        '--since',
+        metavar='<time>',
+        type=_moment,
+        help='With --past: ISO 8601 time, UTC unless it says otherwise '
+        '(default: a day ago)',
+    )
+
+
+def _moment(text: str) -> datetime.datetime:
+    """Read an ISO 8601 time, UTC unless it says otherwise."""
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return moment.astimezone(datetime.UTC)
+
+
+def _since(moment: datetime.datetime | None) -> str:
+    day = datetime.timedelta(days=1)
+    chosen = moment or datetime.datetime.now(datetime.UTC) - day
+    return chosen.strftime('%Y-%m-%dT%H:%M:%S')
+
+
+def _policy(parsed_args: argparse.Namespace) -> Any:
+    from osc_migrate import task
+    from osc_migrate import watch
+
+    return watch.policy(
+        task.OnStall(parsed_args.on_stall),
+        max_pause=parsed_args.max_pause,
+        timeout_per_gib=parsed_args.timeout_per_gib,
+    )
+
+
+def _wanted(
+    cloud: Any, parsed_args: argparse.Namespace
+) -> tuple['past_module.Wanted', dict[str, str]]:
+    """Find the servers that were named; return what to follow, and names.
+
+    :raises ServerNotFound, AmbiguousName, HostNotFound: no such thing
+    """
+    from osc_migrate import exceptions
+    from osc_migrate import past
+
+    names = {cloud.find(name)[0]: name for name in parsed_args.server}
+    if parsed_args.host:
+        with contextlib.suppress(exceptions.Forbidden):
+            services = cloud.services()
+            for host in parsed_args.host:
+                if host not in services:
+                    raise exceptions.HostNotFound(host, services)
+    return past.Wanted(
+        servers=frozenset(names),
+        hosts=frozenset(parsed_args.host),
+        is_everything=parsed_args.all,
+    ), names
+
+
+def _again(parsed_args: argparse.Namespace) -> str:
+    """Write the command that attaches again."""
+    words = ['openstack', 'server', 'migration', 'watch', *parsed_args.server]
+    for host in parsed_args.host:
+        words += ['--host', host]
+    words += ['--all'] if parsed_args.all else []
+    return shlex.join(words)
+
+
+def _conclude(
+    ended: Sequence['Outcome'], parsed_args: argparse.Namespace
+) -> int:
+    """Print the summary, and choose the exit code."""
+    from osc_migrate import report
+    from osc_migrate import summary
+
+    if parsed_args.format == 'json':
+        writer = report.JsonLines(sys.stdout)
+        for one in ended:
+            writer.write('summary', summary.document(one))
+    elif ended:
+        write = summary.sentences if parsed_args.plain else summary.table
+        print('\n'.join(write(ended)))
+        print(report.counted(one.result for one in ended), flush=True)
+    return access.EMPTY if all(one.is_good for one in ended) else access.LEFT
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a SIGTERM do what Ctrl-C does: the terminal is put in order."""
+
+    def interrupt(number: int, _: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
