@@ -8,6 +8,7 @@ one that tests have left.
 
 from collections.abc import Mapping
 import concurrent.futures
+import contextlib
 import datetime
 import json
 import os
@@ -187,9 +188,19 @@ def stop_hosts(api: apis.Api, shapes: Shapes) -> None:
 
 
 def wait_until_up(api: apis.Api) -> None:
-    """Wait until every nova-compute is up in Nova."""
-    apis.wait_for(
-        lambda: all(service['state'] == 'up' for service in services(api)),
-        60,
-        'Not every nova-compute comes up',
-    )
+    """Wait until every nova-compute is up in Nova.
+
+    One that was forced down stays so until it has found out which of its
+    servers were evacuated; before, Nova refuses to take the mark off.
+    """
+
+    def are_up() -> bool:
+        known = services(api)
+        for service in known:
+            if service['forced_down']:
+                path = f'/os-services/{service["id"]}'
+                with contextlib.suppress(apis.ApiError):
+                    api.compute('PUT', path, {'forced_down': False})
+        return all(service['state'] == 'up' for service in known)
+
+    apis.wait_for(are_up, 60, 'Not every nova-compute comes up')
