@@ -101,8 +101,10 @@ def traits(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have the traits that the server requires.
 
     Traits come from the flavor (``trait:NAME=required``), the image, the
-    CPU thread policy, secure boot, vTPM and encrypted memory. Placement
-    refuses a host that lacks one, and one that has a forbidden trait.
+    CPU thread policy, secure boot, vTPM and encrypted memory
+    (``from_request_spec`` in ``nova/scheduler/utils.py`` and
+    ``nova/scheduler/request_filter.py``). Placement refuses a host that
+    lacks one, and one that has a forbidden trait.
     """
     missing = _lacking(candidate)
     if missing:

@@ -24,7 +24,8 @@ def hints(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Scheduler hints of the server's request are asked again for each move.
 
     ``same_host``, ``different_host``, ``query`` and the like are honoured
-    only if their filters are enabled, which by default they are not. The
+    only if their filters are enabled, which by default they are not
+    (``nova/scheduler/filters/affinity_filter.py`` and others). The
     hints are kept in the request and cannot be changed (shown from
     microversion 2.100 on).
     """
@@ -85,7 +86,7 @@ def aggregate(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     servers that require the trait
     (``[scheduler]enable_isolated_aggregate_filtering``), and other keys for
     flavors with the same extra spec (AggregateInstanceExtraSpecsFilter).
-    None of them is enabled by default.
+    None of them is enabled by default (``nova/conf/scheduler.py``).
     """
     destination = candidate.destination
     assert destination is not None

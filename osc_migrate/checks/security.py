@@ -102,8 +102,9 @@ def image_properties(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """What the image asks for is known from microversion 2.98 on.
 
     An older Nova does not show the properties that a server keeps of its
-    image, so a vTPM, encrypted memory, dedicated CPUs or UEFI that the image
-    asks for cannot be seen; those of the flavor can.
+    image (``nova/api/openstack/compute/views/servers.py``), so a vTPM,
+    encrypted memory, dedicated CPUs or UEFI that the image asks for cannot
+    be seen; those of the flavor can.
     """
     if candidate.server.image_properties is None:
         yield checks.info(

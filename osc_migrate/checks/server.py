@@ -115,8 +115,8 @@ def resized(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A resize or a cold migration must be confirmed or reverted first.
 
     Until then the server (VERIFY_RESIZE) holds a place on two hosts and Nova
-    moves it in no way. ``resize_confirm_window`` in nova.conf can confirm by
-    itself, but no API tells whether it does.
+    moves it in no way (``nova/compute/api.py``). ``resize_confirm_window``
+    in nova.conf can confirm by itself, but no API tells whether it does.
     """
     if candidate.server.vm_state == 'resized':
         yield checks.error(
@@ -215,8 +215,9 @@ def downtime(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A cold migration stops a running guest, an evacuation leaves it off.
 
     For a cold migration Nova powers the guest off, moves it, and starts it
-    on the destination. A stopped server stays stopped, so nothing is lost.
-    An evacuated server is left stopped since microversion 2.95.
+    on the destination (``_finish_resize`` in ``nova/compute/manager.py``). A
+    stopped server stays stopped, so nothing is lost. An evacuated server is
+    left stopped since microversion 2.95.
     """
     if candidate.server.vm_state != 'active':
         return

@@ -39,21 +39,29 @@ def copy(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         size += -(-flavor.swap // 1024)
     if size == 0 and server.is_volume_backed:
         return
+    amount = f'{size} GB of local disks' if size else 'local disks'
     if candidate.migration_type is model.MigrationType.EVACUATE:
         yield checks.warning(
-            f'loses what is in its {size} GB of local disks, unless the '
-            'storage of the hosts is shared',
+            f'loses what is in its {amount}, unless the storage of the hosts '
+            'is shared',
             'openstack server show {server} -c image -c flavor',
             disk_gb=size,
         )
-        return
-    seconds = size * 1024 // _MIB_PER_SECOND
-    yield checks.info(
-        f'has {size} GB of local disks, to be copied unless storage is '
-        f'shared ({_duration(seconds)} at 1 Gbit/s)',
-        disk_gb=size,
-        seconds=seconds,
-    )
+    elif size == 0:
+        yield checks.info(
+            'has local disks of the size of its image, to be copied unless '
+            'storage is shared',
+            'openstack server show {server} -c image',
+        )
+    else:
+        seconds = size * 1024 // _MIB_PER_SECOND
+        yield checks.info(
+            f'has {amount}, to be copied unless storage is shared '
+            f'({_duration(seconds)} at 1 Gbit/s)',
+            'openstack server show {server} -c image -c flavor',
+            disk_gb=size,
+            seconds=seconds,
+        )
 
 
 @checks.server_check('disk-config-drive')
@@ -123,8 +131,8 @@ def encrypted(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     administrator of another project may not read it; its access lists are
     the owner's to change (``openstack acl user add``).
     """
-    server = candidate.server
-    if server.user_id == candidate.snapshot.user_id is not None:
+    server, caller = candidate.server, candidate.snapshot.user_id
+    if caller is not None and caller == server.user_id:
         return
     found = [volume.id for volume in server.volumes if volume.encrypted]
     if found:
@@ -141,8 +149,9 @@ def encrypted(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def multiattach(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A volume that several servers share moves along like any other.
 
-    Nova does not look at it; who writes to it from two hosts is for its file
-    system to sort out.
+    Nova does not look at it, and Cinder lets the destination attach it
+    (``_attachment_reserve`` in ``cinder/volume/api.py``). Who writes to it
+    from two hosts is for its file system to sort out.
     """
     found = [v.id for v in candidate.server.volumes if v.multiattach]
     if found:
