@@ -1,12 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks and migration primitives for OpenStack servers: the public API.
 
-Only names stand here; each is documented where it is defined.
+Only names stand here; each is documented where it is defined. They are
+imported when they are first used, because ``openstack`` loads this package
+for every command, also for those that are not ours.
 """
 
-from osc_migrate.planner import Plan
-from osc_migrate.planner import plan
-from osc_migrate.verdict import Report
-from osc_migrate.verdict import preflight
+import importlib
+import typing
 
-__all__ = ['Plan', 'Report', 'plan', 'preflight']
+if typing.TYPE_CHECKING:
+    from osc_migrate.cloud import Cloud
+    from osc_migrate.drain import Drain
+    from osc_migrate.executor import Executor
+    from osc_migrate.limits import Limits
+    from osc_migrate.planner import Plan
+    from osc_migrate.planner import plan
+    from osc_migrate.task import Policy
+    from osc_migrate.task import Task
+    from osc_migrate.verdict import Report
+    from osc_migrate.verdict import preflight
+
+__all__ = [
+    'Cloud',
+    'Drain',
+    'Executor',
+    'Limits',
+    'Plan',
+    'Policy',
+    'Report',
+    'Task',
+    'plan',
+    'preflight',
+]
+
+_HOMES = {
+    'Cloud': 'cloud',
+    'Drain': 'drain',
+    'Executor': 'executor',
+    'Limits': 'limits',
+    'Plan': 'planner',
+    'Policy': 'task',
+    'Report': 'verdict',
+    'Task': 'task',
+    'plan': 'planner',
+    'preflight': 'verdict',
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    home = importlib.import_module(f'osc_migrate.{_HOMES[name]}')
+    return getattr(home, name)

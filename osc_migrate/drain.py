@@ -90,6 +90,7 @@ class Drain:
         self.snapshot = self._as_fenced(cloud.snapshot(host=host), host)
         self.host = self.snapshot.hosts[host]
         self.token = token_module.read(self.host.disabled_reason)
+        self._selection = self._options.selection.resolved(self.snapshot, host)
 
     def _as_fenced(
         self, snapshot: model.Snapshot, host: str
@@ -117,7 +118,7 @@ class Drain:
         """
         snapshot = snapshot or self.snapshot
         options = self._options
-        chosen = options.selection.choose(snapshot, self.host.name)
+        chosen = self._selection.choose(snapshot, self.host.name)
         servers = {
             server_id: snapshot.servers[server_id]
             for server_id in chosen
@@ -132,7 +133,7 @@ class Drain:
             to=options.to,
             ignore=options.ignore,
         )
-        moves = plan.moves[: options.selection.limit]
+        moves = plan.moves[: self._selection.limit]
         if options.is_scheduled:
             moves = tuple(
                 dataclasses.replace(move, destination=None) for move in moves
@@ -221,7 +222,7 @@ class Drain:
 
     def _again(self, done: Iterable[str]) -> planner.Plan:
         """Plan for what has arrived, or was busy, since the last look."""
-        limit = self._options.selection.limit
+        limit = self._selection.limit
         if limit is not None and len(list(done)) >= limit:
             done = self._cloud.servers_on(self.host.name)
         return self.plan(self._cloud.snapshot(host=self.host.name), done)
@@ -229,7 +230,7 @@ class Drain:
     def _leftovers(self, tasks: Iterable[Task]) -> list[leftovers.Leftover]:
         """Say what is left; of chosen servers, only what is left of them."""
         found = leftovers.find(self._cloud, self.host, tasks)
-        if self._options.selection.is_everything:
+        if self._selection.is_everything:
             return found
         meant = {task.server_id for task in tasks}
         return [left for left in found if left.id in meant]

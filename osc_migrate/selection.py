@@ -12,7 +12,8 @@ from osc_migrate import model
 class Selection:
     """All conditions that a server must meet; empty ones are met by all.
 
-    ``servers`` and ``exclude`` hold names or ids. ``limit`` is how many
+    ``servers`` and ``exclude`` hold names or ids; see :meth:`resolved` for
+    the former. ``limit`` is how many
     servers to take at most, in the order of the plan.
     """
 
@@ -29,14 +30,19 @@ class Selection:
         """Whether no server is left out."""
         return self == Selection()
 
-    def choose(self, snapshot: model.Snapshot, host: str) -> list[str]:
-        """Return the ids of the servers of a host that are meant.
+    def resolved(self, snapshot: model.Snapshot, host: str) -> 'Selection':
+        """Replace the names of servers by their ids, once for all.
 
         :raises ServerNotFound, AmbiguousName: a name that is no server of
             the host, or of more than one
         """
         there = list(snapshot.servers_on(host))
-        wanted = {_one(there, name).id for name in self.servers}
+        ids = frozenset(_one(there, name).id for name in self.servers)
+        return dataclasses.replace(self, servers=ids)
+
+    def choose(self, snapshot: model.Snapshot, host: str) -> list[str]:
+        """Return the ids of the servers of a host that are meant."""
+        there = list(snapshot.servers_on(host))
         unwanted = {
             server.id
             for server in there
@@ -45,7 +51,7 @@ class Selection:
         return [
             server.id
             for server in there
-            if (not self.servers or server.id in wanted)
+            if (not self.servers or server.id in self.servers)
             and server.id not in unwanted
             and self._matches(server)
         ]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words for tests of drains: what Nova and Placement say of a host."""
+
+from typing import Any
+
+from tests.functional import base
+
+
+class DrainTest(base.FunctionalTest):
+    """A test that drains hosts and looks at what has become of them."""
+
+    def service(self, host: str) -> dict[str, Any]:
+        """Return the compute service of a host."""
+        path = f'/os-services?binary=nova-compute&host={host}'
+        (found,) = self.nova('GET', path, microversion='2.69').json()[
+            'services'
+        ]
+        return dict(found)
+
+    def servers_on(self, host: str) -> dict[str, dict[str, Any]]:
+        """Return the servers of a host by name."""
+        path = f'/servers/detail?all_tenants=1&host={host}'
+        found = self.nova('GET', path).json()['servers']
+        return {server['name']: server for server in found}
+
+    def allocations_on(self, host: str) -> set[str]:
+        """Return the consumers that hold something of a host."""
+        (found,) = self.placement(
+            'GET', f'/resource_providers?name={host}'
+        ).json()['resource_providers']
+        path = f'/resource_providers/{found["uuid"]}/allocations'
+        return set(self.placement('GET', path).json()['allocations'])
+
+    def disable(self, host: str, reason: str) -> None:
+        """Disable a host as somebody else would."""
+        path = f'/os-services/{self.service(host)["id"]}'
+        body = {'status': 'disabled', 'disabled_reason': reason}
+        answer = self.nova('PUT', path, body, microversion='2.69')
+        self.assertEqual(200, answer.status_code)
+
+    def drain(self, options: str, timeout: float = 300) -> base.Result:
+        """Run ``openstack compute drain``."""
+        return self.openstack(f'compute drain {options}', timeout)
+
+    def assert_moved(self, name: str, status: str = 'ACTIVE') -> None:
+        """A server is in good order on another host, moved exactly once."""
+        server = self.server(name)
+        self.assertEqual(status, server['status'], name)
+        self.assertIsNone(server['OS-EXT-STS:task_state'], name)
+        self.assertNotEqual('compute-1', server['OS-EXT-SRV-ATTR:host'], name)
+        (record,) = self.migrations(name)
+        self.assertIn(record['status'], ('completed', 'confirmed'), name)
+        self.assertEqual(
+            record['dest_compute'], server['OS-EXT-SRV-ATTR:host']
+        )
+
+    def assert_stays(self, name: str, status: str = 'ACTIVE') -> None:
+        """A server is where it was, in the state that it had."""
+        server = self.server(name)
+        self.assertEqual(status, server['status'], name)
+        self.assertIsNone(server['OS-EXT-STS:task_state'], name)
+        self.assertEqual('compute-1', server['OS-EXT-SRV-ATTR:host'], name)
+
+    def assert_empty(self, host: str) -> None:
+        """Neither Nova nor Placement has anything on a host."""
+        self.assertEqual({}, self.servers_on(host))
+        self.assertEqual(set(), self.allocations_on(host))
