@@ -85,13 +85,18 @@ def wait_for(
 ) -> Any:
     """Return the first true value of ``predicate`` within ``timeout`` s.
 
+    Asks more and more seldom, or the asking would take most of a small
+    machine when many wait.
+
     :raises: :class:`lab.exceptions.LabError` with ``message``.
     """
     deadline = time.monotonic() + timeout
+    pause = 0.3
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() > deadline:
             raise exceptions.LabError(f'{message} (waited {timeout:g} s).')
-        time.sleep(0.3)
+        time.sleep(pause)
+        pause = min(2.0, pause * 1.5)
