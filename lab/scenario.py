@@ -13,6 +13,7 @@ import collections.abc
 from collections.abc import Mapping
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any, Literal
 
@@ -20,10 +21,8 @@ import yaml
 
 from lab import conversion
 
-_dataclass = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 
-
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Nova:
     """Options of Nova, and how its simulated libvirt behaves."""
 
@@ -40,7 +39,7 @@ class Nova:
     live_migration_completion_timeout: int = 800
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:
     """The model of a host's processors."""
 
@@ -50,7 +49,7 @@ class Cpu:
     features: tuple[str, ...] = ('aes', 'avx', 'avx2', 'vmx')
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PciDevice:
     """A device that Nova may pass through; ``alias`` names it in flavors."""
 
@@ -65,7 +64,7 @@ class PciDevice:
     live_migratable: bool = False
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationRatios:
     """How far a host is overcommitted."""
 
@@ -74,7 +73,7 @@ class AllocationRatios:
     disk: float = 1.0
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """How live migrations go."""
 
@@ -92,7 +91,7 @@ class Live:
     setup_seconds: float = 0.0  # before the first byte is copied
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cold:
     """How cold migrations go."""
 
@@ -102,7 +101,7 @@ class Cold:
     )
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A simulated hypervisor with its nova-compute."""
 
@@ -133,7 +132,7 @@ class Host:
     cold: Cold = Cold()
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Flavor:
     """A flavor."""
 
@@ -145,14 +144,14 @@ class Flavor:
     extra_specs: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """An image without content worth speaking of."""
 
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServerGroup:
     """A server group; ``max_server_per_host`` is for anti-affinity only."""
 
@@ -162,14 +161,14 @@ class ServerGroup:
     max_server_per_host: int | None = None
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """A network with one subnet."""
 
     physical_network: str | None = 'physnet1'  # null: local to each host
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
     """A port of a server."""
 
@@ -184,7 +183,7 @@ class Port:
     ] = 'normal'
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A data volume of a server; the same name is the same volume."""
 
@@ -193,7 +192,7 @@ class Volume:
     multiattach: bool = False
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A server, or ``count`` equal ones that are called name-1, name-2 ..."""
 
@@ -232,7 +231,7 @@ def _default_hosts() -> dict[str, Host]:
     return {f'compute-{number}': Host() for number in range(1, 5)}
 
 
-@_dataclass
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """The whole file."""
 
@@ -251,7 +250,7 @@ class Scenario:
     servers: tuple[Server, ...] = ()
 
 
-def load(path: str | pathlib.Path | None) -> Scenario:
+def load(path: str | os.PathLike[str] | None) -> Scenario:
     """Read a scenario file; None is the default scenario.
 
     :raises: :class:`lab.conversion.ScenarioError`, naming the key.

@@ -86,8 +86,8 @@ def set_aggregates(api: apis.Api, shapes: Shapes) -> None:
     """Have the scenario's zones and aggregates, and no others."""
     wanted: dict[str, set[str]] = {}
     for host, shape in shapes.items():
-        zone = [shape['zone']] if shape['zone'] else []
-        for name in (*zone, *shape['aggregates']):
+        own = [shape['zone']] if shape['zone'] else []
+        for name in (*own, *shape['aggregates']):
             wanted.setdefault(name, set()).add(host)
     zones = {shape['zone'] for shape in shapes.values()}
     found = api.compute('GET', '/os-aggregates')['aggregates']
