@@ -277,13 +277,11 @@ def loads(text: str) -> Scenario:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        where = ' '.join(str(error).split())
-        raise conversion.ScenarioError(
-            f'This is not YAML: {where}.'
-        ) from error
-    return conversion.convert(
-        Scenario, {} if document is None else document, ''
-    )
+        message = f'This is not YAML: {error}.'
+        raise conversion.ScenarioError(message) from error
+    values = {} if document is None else document
+    scenario: Scenario = conversion.convert(Scenario, values, '')
+    return scenario
 
 
 def check_references(scenario: Scenario) -> None:
