@@ -14,6 +14,8 @@ from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate import resources
 from osc_migrate.cloud import connection
+from osc_migrate.cloud import details as details_module
+from osc_migrate.cloud import storage
 from osc_migrate.task import Sight
 
 # scheduler_hints came with 2.100, image.properties with 2.98
@@ -263,15 +265,23 @@ def server(
     *,
     groups: Iterable[model.ServerGroup] | None,
     ports: tuple[model.Port, ...] | None,
-    image_traits: frozenset[str] | None,
+    details: details_module.Details,
     allocations: Mapping[str, Mapping[str, int]] | None,
 ) -> model.Server:
-    """Read a server as ``GET /servers/detail`` shows it."""
+    """Read a server as ``GET /servers/detail`` shows it.
+
+    For one that boots from a volume, the image's properties are those that
+    Cinder kept when it made the root volume of the image.
+    """
     flavor = _flavor(known['flavor'])
     image = known['image']['id'] if known.get('image') else ''
-    properties = (known.get('image') or {}).get('properties')
-    if image == '':
-        properties = {}
+    volumes = tuple(
+        storage.volume(
+            attached['id'], known['id'], details.volumes.get(attached['id'])
+        )
+        for attached in known.get('os-extended-volumes:volumes_attached', ())
+    )
+    properties, traits = _image(known, volumes, details)
     return model.Server(
         id=known['id'],
         name=known['name'],
@@ -293,22 +303,17 @@ def server(
         flavor=flavor,
         image=image,
         image_properties=properties,
-        image_traits=image_traits,
+        image_traits=traits,
         config_drive=bool(known.get('config_drive')),
         scheduler_hints=known.get('scheduler_hints'),
         metadata=known.get('metadata') or {},
         tags=tuple(known['tags']) if 'tags' in known else None,
         fault=(known.get('fault') or {}).get('message'),
         root_device_name=known.get('OS-EXT-SRV-ATTR:root_device_name'),
-        volumes=tuple(
-            _volume(attached)
-            for attached in known.get(
-                'os-extended-volumes:volumes_attached', ()
-            )
-        ),
+        volumes=volumes,
         ports=ports,
-        shares=None,
-        topology=None,
+        shares=details.shares.get(known['id']),
+        topology=details.topologies.get(known['id']),
         allocations=allocations,
         groups=(
             None
@@ -318,11 +323,28 @@ def server(
         request=resources.request(
             flavor,
             image_properties=properties or {},
-            image_traits=image_traits or (),
+            image_traits=traits or (),
             is_volume_backed=image == '',
             ports=ports or (),
         ),
     )
+
+
+def _image(
+    known: Mapping[str, Any],
+    volumes: Iterable[model.Volume],
+    details: details_module.Details,
+) -> tuple[Mapping[str, Any] | None, frozenset[str] | None]:
+    """Return properties and required traits of the image of a server."""
+    if known.get('image'):
+        image = known['image']
+        return image.get('properties'), details.image_traits.get(image['id'])
+    root = known.get('OS-EXT-SRV-ATTR:root_device_name')
+    for volume in volumes:
+        if volume.device == root and volume.image_metadata is not None:
+            kept = volume.image_metadata
+            return kept, storage.required_traits(kept)
+    return {}, frozenset()
 
 
 def _pinned(known: Mapping[str, Any]) -> str | None:
@@ -340,16 +362,4 @@ def _flavor(known: Mapping[str, Any]) -> model.Flavor:
         ephemeral=known['ephemeral'],
         swap=known['swap'],
         extra_specs=known.get('extra_specs'),
-    )
-
-
-def _volume(attached: Mapping[str, Any]) -> model.Volume:
-    return model.Volume(
-        id=attached['id'],
-        device=None,
-        status=None,
-        migration_status=None,
-        multiattach=None,
-        encrypted=None,
-        image_metadata=None,
     )

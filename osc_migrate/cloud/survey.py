@@ -6,68 +6,20 @@ What the caller may not read, or what has no service in this cloud, becomes
 the exception: without them there is no answer at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent import futures
-import contextlib
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate import resources
 from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
+from osc_migrate.cloud import details
 from osc_migrate.cloud import network
 from osc_migrate.cloud import placement
-
-T = TypeVar('T')
-
-_CONNECTIONS = 8
-
-
-class _Survey:
-    """One snapshot in the making: a pool of connections, and the gaps."""
-
-    def __init__(
-        self, link: connection.Connection, pool: futures.Executor
-    ) -> None:
-        self.link = link
-        self.gaps: list[model.Gap] = []
-        self._pool = pool
-
-    def start(
-        self, read: Callable[..., T], *arguments: Any, **filters: Any
-    ) -> Callable[[], T]:
-        """Begin to read; the result is a function that waits for it."""
-        return self._pool.submit(read, self.link, *arguments, **filters).result
-
-    def optional(self, subject: str, wait: Callable[[], T]) -> T | None:
-        """Wait for something that the caller perhaps may not read."""
-        try:
-            return wait()
-        except exceptions.CloudError as error:
-            if error.status_code not in (None, 403, 404):
-                raise
-            is_forbidden = isinstance(error, exceptions.Forbidden)
-            self.gaps.append(
-                model.Gap(
-                    subject=subject,
-                    reason=str(error),
-                    remedy=(
-                        'ask somebody with the role admin'
-                        if is_forbidden
-                        else 'openstack catalog list'
-                    ),
-                )
-            )
-            return None
-
-
-@contextlib.contextmanager
-def _begin(link: connection.Connection) -> Iterator[_Survey]:
-    with futures.ThreadPoolExecutor(_CONNECTIONS) as pool:
-        yield _Survey(link, pool)
+from osc_migrate.cloud import reading
 
 
 def take(
@@ -85,29 +37,37 @@ def take(
     """
     wanted = set(hosts)
     link.compute_max  # noqa: B018 - negotiated once, before the threads
-    with _begin(link) as survey:
-        services = survey.start(compute.services)
-        nodes = survey.start(compute.hypervisors)
-        zones = survey.start(compute.aggregates)
-        groups = survey.start(compute.groups)
-        records = survey.start(
+    with reading.begin(link) as reader:
+        services = reader.start(compute.services)
+        nodes = reader.start(compute.hypervisors)
+        zones = reader.start(compute.aggregates)
+        groups = reader.start(compute.groups)
+        records = reader.start(
             compute.migrations,
             **({'host': next(iter(wanted))} if len(wanted) == 1 else {}),
         )
-        trees = survey.start(placement.trees)
-        agents = survey.start(network.agents)
-        bodies = _bodies(survey, wanted, servers)
+        trees = reader.start(placement.trees)
+        agents = reader.start(network.agents)
+        bodies = _bodies(reader, wanted, servers)
 
         known_hosts = _hosts(
             services(),
-            survey.optional('hypervisors', nodes) or {},
-            survey.optional('resource providers', trees),
-            survey.optional('network agents', agents),
+            reader.optional('hypervisors', nodes) or {},
+            reader.optional('resource providers', trees),
+            reader.optional('network agents', agents),
         )
         for name in sorted(wanted - known_hosts.keys()):
             raise exceptions.HostNotFound(name, known_hosts)
-        known_groups = survey.optional('server groups', groups)
-        found = _servers(survey, bodies(), known_hosts, known_groups, wanted)
+        known_groups = reader.optional('server groups', groups)
+        known_records = reader.optional('migrations', records)
+        found = _servers(
+            reader,
+            bodies(),
+            hosts=known_hosts,
+            groups=known_groups,
+            migrations=known_records or [],
+            is_by_host=bool(wanted),
+        )
         user_id, roles = link.caller()
         return model.Snapshot(
             taken_at=datetime.datetime.now(datetime.UTC).isoformat(
@@ -118,28 +78,26 @@ def take(
             compute_microversion='.'.join(map(str, link.compute_max)),
             servers=found,
             hosts=known_hosts,
-            groups=_located(survey, known_groups or [], found),
-            aggregates=survey.optional('aggregates', zones),
-            migrations=_as_tuple(survey.optional('migrations', records)),
-            candidates=_candidates(survey, found, known_hosts),
-            gaps=tuple(survey.gaps),
+            groups=_located(reader, known_groups or [], found),
+            aggregates=reader.optional('aggregates', zones),
+            migrations=(
+                None if known_records is None else tuple(known_records)
+            ),
+            candidates=_candidates(reader, found, known_hosts),
+            gaps=tuple(reader.gaps),
         )
 
 
-def _as_tuple(found: list[T] | None) -> tuple[T, ...] | None:
-    return None if found is None else tuple(found)
-
-
 def _bodies(
-    survey: _Survey, hosts: Iterable[str], servers: Iterable[str]
+    reader: reading.Reader, hosts: Iterable[str], servers: Iterable[str]
 ) -> Callable[[], list[dict[str, Any]]]:
     """Begin to read the servers; the result waits for all of them."""
 
     def on_host(link: connection.Connection, name: str) -> list[Any]:
         return list(compute.servers(link, host=name))
 
-    listed = [survey.start(on_host, name) for name in hosts]
-    named = [survey.start(compute.find_server, name) for name in servers]
+    listed = [reader.start(on_host, name) for name in hosts]
+    named = [reader.start(compute.find_server, name) for name in servers]
 
     def wait() -> list[dict[str, Any]]:
         found = [body for page in listed for body in page()]
@@ -167,12 +125,15 @@ def _hosts(
 
 
 def _servers(
-    survey: _Survey,
+    reader: reading.Reader,
     bodies: list[dict[str, Any]],
+    *,
     hosts: Mapping[str, model.Host],
     groups: list[model.ServerGroup] | None,
-    wanted: set[str],
+    migrations: list[model.Migration],
+    is_by_host: bool,
 ) -> dict[str, model.Server]:
+    """Read all that belongs to the servers, and join it."""
     if not bodies:
         return {}
     ids = [body['id'] for body in bodies]
@@ -181,34 +142,41 @@ def _servers(
         for body in bodies
         if body.get('OS-EXT-SRV-ATTR:host')
     }
-    ports = survey.start(network.ports, ids, sources if wanted else set())
+    ports = reader.start(network.ports, ids, sources if is_by_host else set())
     providers = [
         provider.id
         for name in sources
         if name in hosts
         for provider in hosts[name].providers or ()
     ]
-    held = survey.start(placement.allocations, providers)
-    found_ports = survey.optional('ports', ports)
-    allocations = survey.optional('allocations', held)
+    held = reader.start(placement.allocations, providers)
+    known = details.read(reader, bodies)
+    found_ports = reader.optional('ports', ports)
+    if found_ports is not None:
+        found_ports = details.with_bindings(reader, found_ports, migrations)
+    allocations = reader.optional('allocations', held)
     return {
         body['id']: compute.server(
             body,
             groups=groups,
-            ports=None
-            if found_ports is None
-            else found_ports.get(body['id'], ()),
-            image_traits=None,
-            allocations=None
-            if allocations is None
-            else allocations.get(body['id'], {}),
+            ports=(
+                None
+                if found_ports is None
+                else found_ports.get(body['id'], ())
+            ),
+            details=known,
+            allocations=(
+                None
+                if allocations is None
+                else allocations.get(body['id'], {})
+            ),
         )
         for body in bodies
     }
 
 
 def _located(
-    survey: _Survey,
+    reader: reading.Reader,
     groups: Iterable[model.ServerGroup],
     servers: Mapping[str, model.Server],
 ) -> dict[str, model.ServerGroup]:
@@ -225,7 +193,7 @@ def _located(
         if member not in servers
     }
     bodies = {
-        member: survey.start(compute.server_body, member) for member in others
+        member: reader.start(compute.server_body, member) for member in others
     }
     known: dict[str, str | None] = {
         server_id: server.host for server_id, server in servers.items()
@@ -242,7 +210,7 @@ def _located(
 
 
 def _candidates(
-    survey: _Survey,
+    reader: reading.Reader,
     servers: Mapping[str, model.Server],
     hosts: Mapping[str, model.Host],
 ) -> dict[str, frozenset[str]]:
@@ -252,7 +220,7 @@ def _candidates(
     by_root = {host.hypervisor_id: host.name for host in hosts.values()}
     queries = {resources.query(s.request) for s in servers.values()}
     started = {
-        query: survey.start(placement.offered, query) for query in queries
+        query: reader.start(placement.offered, query) for query in queries
     }
     return {
         query: frozenset(by_root[root] for root in wait() if root in by_root)
