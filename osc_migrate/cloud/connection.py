@@ -138,12 +138,12 @@ class Connection:
             access = auth.get_access(self.session)
             return access.user_id, frozenset(access.role_names)
 
-    def has(self, *service_types: str) -> bool:
-        """Whether the catalogue has an endpoint of one of the types."""
-        return any(
-            self._adapter(service_type).get_endpoint() is not None
-            for service_type in service_types
-        )
+    def has(self, service_type: str) -> bool:
+        """Whether the catalogue has a service, under any of its names."""
+        try:
+            return self._adapter(service_type).get_endpoint() is not None
+        except keystone_exceptions.EndpointNotFound:
+            return False
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ from osc_migrate.cloud import storage
 
 TOPOLOGY = (2, 78)
 SHARES = (2, 97)
-_SHARE_SERVICES = ('shared-file-system', 'share', 'sharev2')
 # what gives a guest a NUMA topology (nova.virt.hardware.numa_get_constraints)
 _SPECS = (
     'hw:numa_nodes',
@@ -60,7 +59,7 @@ def read(
         for body in bodies
         if _has_topology(body)
     }
-    has_shares = link.has(*_SHARE_SERVICES)
+    has_shares = link.has('shared-file-system')
     can_tell = link.compute_max >= SHARES
     shares = {
         body['id']: reader.start(_shares, body['id'])
