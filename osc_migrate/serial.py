@@ -89,9 +89,11 @@ def _read_plain(
         }
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return hint(data)
-    if hint is float and isinstance(data, int):
+    # to Python a truth value is a number too
+    is_number = isinstance(data, int) and not isinstance(data, bool)
+    if hint is float and is_number:
         return float(data)
-    if not isinstance(data, hint):
+    if not isinstance(data, hint) or (hint is int and not is_number):
         raise TypeError(f'{data!r} is not of the type {hint.__name__}')
     return data
 
@@ -118,7 +120,7 @@ def load_snapshot(path: str) -> model.Snapshot:
     try:
         with open(path, encoding='utf-8') as stream:
             document = json.load(stream)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise exceptions.InvalidSnapshot(
             f'Cannot read the snapshot {path}: {error}'
         ) from error
