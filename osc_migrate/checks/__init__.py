@@ -218,7 +218,7 @@ def load() -> tuple[Check, ...]:
         raise exceptions.CheckFailed(entry_point.name, problem) from problem
 
     found = extension.ExtensionManager(
-        NAMESPACE, on_load_failure_callback=fail, verify_requirements=False
+        NAMESPACE, on_load_failure_callback=fail
     )
     loaded: dict[str, Check] = {}
     for item in found:
