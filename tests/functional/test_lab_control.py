@@ -25,7 +25,7 @@ from lab import processes
 
 ONE_HOST = 'hosts: {compute-1: {}}\n'
 TWO_HOSTS = """
-nova: {service_down_time: 4, max_microversion: "2.90"}
+nova: {service_down_time: 6, max_microversion: "2.90"}
 hosts: {compute-1: {}, compute-2: {}}
 """
 CONTROL = (
@@ -127,6 +127,9 @@ class ControlTest(base.BaseTestCase):
     def wait_for(self, predicate: Any, message: str) -> None:
         apis.wait_for(predicate, 120, message)
 
+    def wait_until(self, lab: Lab, host: str, state: str) -> None:
+        self.wait_for(lambda: lab.state(host) == state, f'{host} not {state}')
+
 
 class RunningLabTest(ControlTest):
     """A lab that is up, and what can be done with it."""
@@ -176,14 +179,12 @@ class RunningLabTest(ControlTest):
 
     def test_host_killed(self) -> None:
         """Nova sees a host go down when killed, and up when started."""
-        self.assertEqual('up', self.lab.state('compute-1'))
+        self.wait_until(self.lab, 'compute-1', 'up')
         self.assert_good(self.lab.call('host', 'kill', 'compute-1'))
-        self.wait_for(
-            lambda: self.lab.state('compute-1') == 'down', 'still up'
-        )
-        self.assertEqual('up', self.lab.state('compute-2'))
+        self.wait_until(self.lab, 'compute-1', 'down')
+        self.wait_until(self.lab, 'compute-2', 'up')
         self.assert_good(self.lab.call('host', 'start', 'compute-1'))
-        self.assertEqual('up', self.lab.state('compute-1'))
+        self.wait_until(self.lab, 'compute-1', 'up')
 
     def test_host_stopped(self) -> None:
         """A stopped host has ended when the command returns."""
@@ -195,20 +196,16 @@ class RunningLabTest(ControlTest):
         self.assertIn('does not run: `host start compute-2`', output)
         self.assert_good(self.lab.call('host', 'start', 'compute-2'))
         self.assertNotEqual(number, self.lab.number('compute-2'))
-        self.assertEqual('up', self.lab.state('compute-2'))
+        self.wait_until(self.lab, 'compute-2', 'up')
 
     def test_host_frozen(self) -> None:
         """Nova sees a frozen host go down; thawed, the same one is up."""
         number = self.lab.number('compute-2')
         self.assert_good(self.lab.call('host', 'freeze', 'compute-2'))
-        self.wait_for(
-            lambda: self.lab.state('compute-2') == 'down', 'still up'
-        )
+        self.wait_until(self.lab, 'compute-2', 'down')
         self.assertIn('frozen', self.lab.call('status')[1])
         self.assert_good(self.lab.call('host', 'thaw', 'compute-2'))
-        self.wait_for(
-            lambda: self.lab.state('compute-2') == 'up', 'still down'
-        )
+        self.wait_until(self.lab, 'compute-2', 'up')
         self.assertEqual(number, self.lab.number('compute-2'))
 
     def test_host_unknown(self) -> None:
@@ -304,14 +301,14 @@ class LifeTest(ControlTest):
         self.assert_good(first.call('down'))
         self.assertEqual(set(), first.living())
         self.assertEqual(others, second.living())
-        self.assertEqual('up', second.state('compute-1'))
+        self.wait_until(second, 'compute-1', 'up')
 
         for name in ('nova', 'keystone'):
             os.kill(second.number(name), signal.SIGKILL)
         old = second.living()
         self.assert_good(second.up())
         self.assertEqual(set(), old & second.living())
-        self.assertEqual('up', second.state('compute-1'))
+        self.wait_until(second, 'compute-1', 'up')
 
     def test_boot_killed(self) -> None:
         """What a killed `up` leaves is found and ended."""
