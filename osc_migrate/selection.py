@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 import dataclasses
 
-from osc_migrate import exceptions
 from osc_migrate import model
+from osc_migrate import verdict
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,12 @@ class Selection:
         :raises ServerNotFound, AmbiguousName: a name that is no server of
             the host, or of more than one
         """
-        there = list(snapshot.servers_on(host))
-        ids = frozenset(_one(there, name).id for name in self.servers)
-        return dataclasses.replace(self, servers=ids)
+        there = {s.id: s for s in snapshot.servers_on(host)}
+        seen = dataclasses.replace(snapshot, servers=there)
+        named = verdict.only(seen, self.servers).servers
+        return dataclasses.replace(
+            self, servers=frozenset(named if self.servers else ())
+        )
 
     def choose(self, snapshot: model.Snapshot, host: str) -> list[str]:
         """Return the ids of the servers of a host that are meant."""
@@ -68,12 +71,3 @@ class Selection:
                 for key, value in self.properties.items()
             )
         )
-
-
-def _one(servers: list[model.Server], name: str) -> model.Server:
-    found = [s for s in servers if name in (s.id, s.name)]
-    if not found:
-        raise exceptions.ServerNotFound(name)
-    if len(found) > 1:
-        raise exceptions.AmbiguousName(name, (s.id for s in found))
-    return found[0]

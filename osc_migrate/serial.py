@@ -99,17 +99,33 @@ def _read_plain(
 
 
 def save_snapshot(snapshot: model.Snapshot, path: str) -> None:
-    """Write a snapshot to a file, whole or not at all."""
+    """Write a snapshot to a file, whole or not at all.
+
+    :raises InvalidInput: the file cannot be written
+    """
     document = {
         'format': FORMAT,
         'version': VERSION,
         'snapshot': to_json(snapshot),
     }
+    write(document, path)
+
+
+def write(document: Any, path: str) -> None:
+    """Write a document as JSON to a file, whole or not at all.
+
+    :raises InvalidInput: the file cannot be written
+    """
     partial = f'{path}.part'
-    with open(partial, 'w', encoding='utf-8') as stream:
-        json.dump(document, stream, indent=1, sort_keys=True)
-        stream.write('\n')
-    os.replace(partial, path)
+    try:
+        with open(partial, 'w', encoding='utf-8') as stream:
+            json.dump(document, stream, indent=1, sort_keys=True)
+            stream.write('\n')
+        os.replace(partial, path)
+    except OSError as error:
+        raise exceptions.InvalidInput(
+            f'Cannot write {path}: {error.strerror}'
+        ) from error
 
 
 def load_snapshot(path: str) -> model.Snapshot:
