@@ -69,6 +69,8 @@ class Executor:
     :param reporters: each is called with a task whenever it changed
     :param choose: called with a task that was refused a destination, it
         returns another one, or ``None`` to leave it to Nova
+    :param explain: called with a task that failed, or failed once, it
+        returns the same with what Nova tells about that in its reason
     :param since: ISO 8601 time of Nova; what failed since then counts as a
         try of ours, so that a resumed drain does not begin to count anew
     :param discover: called with the newest record of every server whose
@@ -84,6 +86,7 @@ class Executor:
         reporters: Iterable[Reporter] = (),
         choose: Callable[[Task], str | None] | None = None,
         discover: Discover | None = None,
+        explain: Callable[[Task], Task] | None = None,
         since: str = '',
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -94,6 +97,7 @@ class Executor:
         self._reporters = tuple(reporters)
         self._choose = choose
         self._discover = discover
+        self._explain = explain
         self._since = since
         self._clock = clock
         self._sleep = sleep
@@ -152,6 +156,8 @@ class Executor:
         self._adopt(under_way)
         for task in _tasks(plan) if plan else ():
             self._tasks.setdefault(task.server_id, task)
+        for task in self._tasks.values():
+            self._report(task)
         self._records, self._newest = {}, ''
         while True:
             self._tick()
@@ -256,7 +262,11 @@ class Executor:
             task, request = machine.advance(
                 task, seen, self._clock(), self.policy
             )
-        return self._ask(task, request)
+        task = self._ask(task, request)
+        is_over = task.phase in (Phase.PENDING, Phase.FAILED)
+        if self._explain is None or task.record is None or not is_over:
+            return task
+        return machine.told(self._explain(task))
 
     def _with_figures(
         self, task: Task, record: model.Migration | None
@@ -343,8 +353,11 @@ class Executor:
         known = self._tasks[task.server_id]
         self._tasks[task.server_id] = task
         if _is_news(known, task):
-            for report in self._reporters:
-                report(task)
+            self._report(task)
+
+    def _report(self, task: Task) -> None:
+        for report in self._reporters:
+            report(task)
 
     def _interval(self) -> float:
         """Sleep short when something is about to change, else longer."""

@@ -157,6 +157,15 @@ def answered(task: Task, request: Request, answer: Answer, now: float) -> Task:
     return dataclasses.replace(task, reason=answer.message)
 
 
+def told(task: Task) -> Task:
+    """Keep what was found out about a try that failed for the next one."""
+    if task.phase is not Phase.PENDING or not task.attempts:
+        return task
+    return dataclasses.replace(
+        task, attempts=(*task.attempts[:-1], task.reason)
+    )
+
+
 def commanded(task: Task, action: Action, now: float) -> Task:
     """Take note of an abort or a force-complete that somebody ordered."""
     if action is Action.ABORT:

@@ -277,6 +277,8 @@ class Lines:
         self._said: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, task: Task) -> None:
+        if task.phase is Phase.PENDING and not task.reason:
+            return  # a plan is no news
         seen = task.progress
         said = (
             phase(task),

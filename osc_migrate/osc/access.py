@@ -2,7 +2,7 @@
 """From the session of ``openstack`` to a cloud, and exit codes."""
 
 import typing
-from typing import Any
+from typing import Any, TextIO
 
 if typing.TYPE_CHECKING:
     from osc_migrate.cloud import Cloud
@@ -26,6 +26,21 @@ def cloud(manager: Any) -> 'Cloud':
         region_name=manager.region_name,
         interface=manager.interface,
     )
+
+
+def appending(path: str) -> TextIO:
+    """Open a file to append lines.
+
+    :raises InvalidInput: it cannot be opened
+    """
+    from osc_migrate import exceptions
+
+    try:
+        return open(path, 'a', encoding='utf-8')
+    except OSError as error:
+        raise exceptions.InvalidInput(
+            f'Cannot write {path}: {error.strerror}'
+        ) from error
 
 
 def user_name(manager: Any) -> str:

@@ -58,6 +58,16 @@ class DrainHost(command.Lister):
             help='Move what can be moved, even if something must stay',
         )
         parser.add_argument(
+            '--log',
+            metavar='<file>',
+            help='Append every change there, as JSON lines',
+        )
+        parser.add_argument(
+            '--plain',
+            action='store_true',
+            help='Say changes in lines instead of a live table',
+        )
+        parser.add_argument(
             '--no-disable',
             action='store_true',
             help='Leave the host enabled: move chosen servers off it, to '
@@ -103,24 +113,8 @@ class DrainHost(command.Lister):
         )
         plan = emptying.plan()
         self._show(plan)
-        lasting = [
-            server
-            for server, findings in plan.stranded.items()
-            if not all(finding.is_transient for finding in findings)
-        ]
-        if lasting and not (parsed_args.dry_run or parsed_args.partial):
-            self._say(
-                'Nothing was changed. To move what can be moved: openstack '
-                f'compute drain {parsed_args.host} --partial; to ask Nova '
-                'all the same: --ignore-check ID'
-            )
-        if lasting and (parsed_args.dry_run or not parsed_args.partial):
-            self.exit_code = access.LEFT
-        if parsed_args.dry_run or self.exit_code:
+        if not self._may_begin(parsed_args, plan):
             return rows.COLUMNS, rows.planned(plan)
-        if not self._is_agreed(parsed_args, plan):
-            self.exit_code = access.UNFINISHED
-            return rows.COLUMNS, []
         if not parsed_args.no_disable:
             self._close(emptying, parsed_args, access.user_name(manager))
         result = self._run(emptying, plan, parsed_args, cloud)
@@ -129,6 +123,31 @@ class DrainHost(command.Lister):
             *rows.ended(result.tasks),
             *rows.staying(result.stranded),
         ]
+
+    def _may_begin(
+        self, parsed_args: argparse.Namespace, plan: 'planner.Plan'
+    ) -> bool:
+        """Whether the plan is to be carried out; else set the exit code."""
+        lasting = [
+            server
+            for server, findings in plan.stranded.items()
+            if not all(finding.is_transient for finding in findings)
+        ]
+        if parsed_args.dry_run:
+            self.exit_code = access.LEFT if lasting else access.EMPTY
+            return False
+        if lasting and not parsed_args.partial:
+            self.exit_code = access.LEFT
+            self._say(
+                'Nothing was changed. To move what can be moved: openstack '
+                f'compute drain {parsed_args.host} --partial; to ask Nova '
+                'all the same: --ignore-check ID'
+            )
+            return False
+        if not self._is_agreed(parsed_args, plan):
+            self.exit_code = access.UNFINISHED
+            return False
+        return True
 
     def _close(
         self,
@@ -156,20 +175,16 @@ class DrainHost(command.Lister):
     ) -> 'drain_module.Result':
         """Carry out the plan, and show how it goes."""
         from osc_migrate import executor
-        from osc_migrate import live_table
-        from osc_migrate import report
+        from osc_migrate import past
 
         with contextlib.ExitStack() as stack:
-            reporter: Any = report.Lines(sys.stderr)
-            if sys.stderr.isatty():
-                table = live_table.LiveTable(f'Draining {parsed_args.host}')
-                reporter = stack.enter_context(table)
             runner = executor.Executor(
                 cloud,
                 limits=options.limits(parsed_args),
                 policy=options.policy(parsed_args),
-                reporters=[reporter],
+                reporters=_reporters(parsed_args, stack),
                 choose=emptying.choose,
+                explain=lambda task: past.explained(cloud, task),
                 since=emptying.token.since if emptying.token else '',
             )
             stack.enter_context(interrupts.stopping(runner, parsed_args.host))
@@ -222,3 +237,20 @@ class DrainHost(command.Lister):
                 f'{result.host} is empty: no server, no migration, no '
                 'allocation'
             )
+
+
+def _reporters(
+    parsed_args: argparse.Namespace, stack: contextlib.ExitStack
+) -> list[Any]:
+    """Choose how the moves are shown, and where they are written down."""
+    from osc_migrate import live_table
+    from osc_migrate import report
+
+    reporters: list[Any] = [report.Lines(sys.stderr)]
+    if sys.stderr.isatty() and not parsed_args.plain:
+        table = live_table.LiveTable(f'Draining {parsed_args.host}')
+        reporters = [stack.enter_context(table)]
+    if parsed_args.log:
+        stream = stack.enter_context(access.appending(parsed_args.log))
+        reporters.append(report.JsonLines(stream))
+    return reporters

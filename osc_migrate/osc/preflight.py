@@ -176,7 +176,11 @@ class Preflight(command.Lister):
             _print(line)
         _print(fit_module.sentence(fit))
         worst = {entry.verdict for entry in found.servers}
-        if not found.is_clear or not fit.is_complete or (parsed_args.strict and verdict.Verdict.UNKNOWN in worst):
+        if (
+            not found.is_clear
+            or not fit.is_complete
+            or (parsed_args.strict and verdict.Verdict.UNKNOWN in worst)
+        ):
             self.exit_code = access.LEFT
 
 
