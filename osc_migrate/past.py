@@ -6,6 +6,7 @@ that did not end well, unless there are few.
 """
 
 import dataclasses
+from typing import Protocol
 
 from osc_migrate import exceptions
 from osc_migrate import model
@@ -13,6 +14,7 @@ from osc_migrate import outcome
 from osc_migrate import pacing
 from osc_migrate.cloud import history
 from osc_migrate.outcome import Outcome
+from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
 FAILED = ('failed', 'error', 'cancelled')
@@ -37,7 +39,19 @@ class Wanted:
         )
 
 
-def explained(cloud: pacing.PacedCloud, task: Task) -> Task:
+class Rememberer(Protocol):
+    """What is needed to explain a failure."""
+
+    def look(self, server_id: str) -> Sight:
+        """Return what Nova shows of a server now."""
+
+    def history(
+        self, record: model.Migration
+    ) -> tuple[history.InstanceAction, ...]:
+        """Return the requests that a migration is about, with events."""
+
+
+def explained(cloud: Rememberer, task: Task) -> Task:
     """Add why a migration failed, as far as Nova tells."""
     assert task.record is not None
     try:

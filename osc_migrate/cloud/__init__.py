@@ -14,7 +14,7 @@ from osc_migrate import model
 from osc_migrate.cloud import actions
 from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
-from osc_migrate.cloud import history
+from osc_migrate.cloud import history as history_module
 from osc_migrate.cloud import placement
 from osc_migrate.cloud import survey
 from osc_migrate.task import Answer
@@ -124,13 +124,22 @@ class Cloud:
 
     def requests_of(self, record: model.Migration) -> list[str]:
         """Return the ids of the requests that a migration is about."""
-        return history.requests_of(self._link, record)
+        return history_module.requests_of(self._link, record)
 
     def action(
         self, server_id: str, request_id: str
-    ) -> history.InstanceAction:
+    ) -> history_module.InstanceAction:
         """Return a request for a server with its events."""
-        return history.read(self._link, server_id, request_id)
+        return history_module.read(self._link, server_id, request_id)
+
+    def history(
+        self, record: model.Migration
+    ) -> tuple[history_module.InstanceAction, ...]:
+        """Return the requests that a migration is about, with events."""
+        return tuple(
+            self.action(record.server_id, request_id)
+            for request_id in self.requests_of(record)
+        )
 
     def allocations(
         self, host: model.Host
