@@ -223,7 +223,7 @@ def _bar(share: float | None, width: int) -> Any:
 
 
 def _longest(texts: Iterable[str]) -> int:
-    return max(map(len, texts), default=0)
+    return max(6, *map(len, texts))
 
 
 def _name(task: Task) -> str:

@@ -71,7 +71,7 @@ def requests_of(
         f'/servers/{record.server_id}/os-instance-actions?{query}',
         microversion=link.microversion(ACTIONS),
     )
-    return _concerning(listed['instanceActions'], record)
+    return concerning(listed['instanceActions'], record)
 
 
 def read(
@@ -89,10 +89,10 @@ def read(
     return action(known['instanceAction'])
 
 
-def _concerning(
+def concerning(
     listed: Iterable[dict[str, Any]], record: model.Migration
 ) -> list[str]:
-    """Choose the requests that a record is about: its cause, an abort."""
+    """Choose the requests that made or aborted a migration, by id."""
     by_time = sorted(listed, key=lambda known: str(known['start_time']))
     causes = [
         known['request_id']
@@ -152,8 +152,9 @@ def account(
             said.setdefault(why, f'{event.name} on {event.host}: {why}')
     if fault and not any(fault in why for why in said):
         said[fault] = f'fault: {fault}'
-    if any(one.name == _ABORT for one in known):
-        said['abort'] = f'an abort was asked for ({request_ids[-1]})'
+    for one in known:
+        if one.name == _ABORT:
+            said[_ABORT] = f'an abort was asked for ({one.request_id})'
     if not said and request_ids:
         host = record.source_compute or 'its source'
         said[''] = (
