@@ -89,8 +89,10 @@ def _build(template: pathlib.Path) -> None:
 def _sweep() -> None:
     """Remove the templates of other versions, and halves of them."""
     for entry in TEMPLATES.iterdir():
-        if time.time() - entry.stat().st_mtime > STALE:
-            shutil.rmtree(entry, ignore_errors=True)
+        # Another lab may sweep, too.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - entry.stat().st_mtime > STALE:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _fold(path: pathlib.Path) -> None:
