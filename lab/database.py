@@ -61,12 +61,12 @@ def prepare(
     template = TEMPLATES / _digest()
     if not template.exists():
         say('building the databases (once; the next boots use a copy)')
-        _build(template)
+        _build(template, say)
     shutil.copytree(template, folder / 'db', dirs_exist_ok=True)
     _write_catalog(folder, ports)
 
 
-def _build(template: pathlib.Path) -> None:
+def _build(template: pathlib.Path, say: Say) -> None:
     TEMPLATES.mkdir(exist_ok=True)
     _sweep()
     with tempfile.TemporaryDirectory(dir=TEMPLATES) as name:
@@ -77,7 +77,7 @@ def _build(template: pathlib.Path) -> None:
             scenarios.Scenario(hosts={}),
             dict.fromkeys(settings.PORTS, 1),
         )
-        _build_all(folder)
+        _build_all(folder, say)
         for path in list((folder / 'db').glob('*.sqlite*')):
             if path.suffix in ('.sqlite', '.sqlite_cell0'):
                 _fold(path)
@@ -101,7 +101,7 @@ def _fold(path: pathlib.Path) -> None:
         connection.execute('PRAGMA journal_mode = DELETE')
 
 
-def _build_all(folder: folders.Folder) -> None:
+def _build_all(folder: folders.Folder, say: Say) -> None:
     """Build all databases at once, each by a process of its own."""
     environment = {
         **os.environ,
@@ -126,6 +126,7 @@ def _build_all(folder: folders.Folder) -> None:
                 raise exceptions.LabError(
                     f'The database of {service} was not built:\n{text}'
                 )
+            say(f'the database of {service} is built')
     finally:
         for builder in builders.values():
             builder.kill()
