@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from lab import exceptions
 from lab import folder as folders
@@ -120,17 +121,26 @@ def _build_all(folder: folders.Folder, say: Say) -> None:
                 stderr=log,
             )
     try:
-        for service, builder in builders.items():
-            if builder.wait():
-                text = folder.log(service).read_text()[-2000:]
-                raise exceptions.LabError(
-                    f'The database of {service} was not built:\n{text}'
-                )
-            say(f'the database of {service} is built')
+        _wait(folder, dict(builders), say)
     finally:
         for builder in builders.values():
             builder.kill()
             builder.wait()
+
+
+def _wait(folder: folders.Folder, builders: dict[str, Any], say: Say) -> None:
+    while builders:
+        for service, builder in list(builders.items()):
+            code = builder.poll()
+            if code:
+                text = folder.log(service).read_text()[-2000:]
+                raise exceptions.LabError(
+                    f'The database of {service} was not built:\n{text}'
+                )
+            if code == 0:
+                say(f'the database of {service} is built')
+                del builders[service]
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
