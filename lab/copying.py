@@ -59,6 +59,8 @@ class _Job:
         self.is_paused = is_paused
         self.copy = physics.start(instance.flavor.memory_mb, disk_gb * 1024)
         self.began = self.last = time.monotonic()
+        setup = self.server['live']['setup_seconds']
+        self.ready = self.began + setup
         self.next_record = self.began
         self.is_aborted = False
         self.is_post_copy = False
@@ -77,8 +79,7 @@ class _Job:
     def advance(self) -> None:
         """Copy for the time since the last look."""
         now = time.monotonic()
-        ready = self.began + self.server['live']['setup_seconds']
-        seconds = now - max(ready, self.last)
+        seconds = now - max(self.ready, self.last)
         self.last = now
         self.copy = physics.advance(
             self.copy,
@@ -121,7 +122,8 @@ class _Job:
         if self.last < self.next_record:
             return
         copy = self.copy
-        is_known = self.next_record > self.began  # the first are zeros
+        is_first = self.next_record == self.began
+        is_known = self.last > self.ready and not is_first
         self.next_record = self.last + self.nova['monitor_interval']
         record = self.migration
         record.memory_total = int(copy.memory * MIB) if is_known else 0

@@ -30,16 +30,23 @@ def occupied(migration: str, source: str, destination: str) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def running() -> dict[str, tuple[str, str]]:
+    """Return source and destination of each copy, by its migration."""
+    copies = {}
+    for path in _folder().glob('*~*'):
+        migration, process, source, destination = path.name.split('~')
+        if _is_alive(int(process)):
+            copies[migration] = (source, destination)
+    return copies
+
+
 def rate(migration: str) -> float:
     """Return what the links give a copy just now, in MiB per second."""
     capacity: dict[str, float] = {}
     paths: dict[str, tuple[str, str]] = {}
-    for path in _folder().iterdir():
-        name, process, source, destination = path.name.split('~')
-        if not _is_alive(int(process)):
-            continue
-        paths[name] = (f'out of {source}', f'into {destination}')
-        for link, host in zip(paths[name], (source, destination), strict=True):
+    for copy, hosts in running().items():
+        paths[copy] = (f'out of {hosts[0]}', f'into {hosts[1]}')
+        for link, host in zip(paths[copy], hosts, strict=True):
             capacity[link] = behaviour.of_host(host)['link_mb_s']
     return physics.share(capacity, paths)[migration]
 
