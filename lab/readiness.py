@@ -61,16 +61,17 @@ class Cloud:
             return json.load(answer)
 
     def hosts_up(self, since: float = 0.0) -> set[str]:
-        """Return the hosts whose nova-compute is up and reported lately.
+        """Return the hosts whose nova-compute is up, or reported lately.
 
-        ``since`` is in seconds since 1970.
+        ``since`` is in seconds since 1970. A host that was forced down is
+        never up, but reports all the same.
         """
         path = '/v2.1/os-services?binary=nova-compute'
         after = datetime.datetime.fromtimestamp(since, datetime.UTC)
         return {
             service['host']
             for service in self.get('nova', path)['services']
-            if service['state'] == 'up'
+            if (since or service['state'] == 'up')
             # Nova tells UTC without saying so.
             and f'{service["updated_at"]}Z' > f'{after:%FT%T.%fZ}'
         }

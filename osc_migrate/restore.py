@@ -15,6 +15,8 @@ from osc_migrate import model
 from osc_migrate import planner
 from osc_migrate import token as token_module
 
+# nova-compute puts it on and takes it off some moments after the service
+_DISABLED = 'COMPUTE_STATUS_DISABLED'
 # of records whose servers arrived
 _ARRIVED = ('completed', 'confirmed')
 
@@ -143,8 +145,20 @@ def plan(
     :raises CloudError: Nova does not answer
     """
     snapshot = cloud.snapshot(servers=server_ids)
-    opened = dataclasses.replace(snapshot.hosts[host], status='enabled')
+    opened = snapshot.hosts[host]
+    opened = dataclasses.replace(
+        opened,
+        status='enabled',
+        providers=opened.providers
+        and tuple(
+            dataclasses.replace(one, traits=one.traits - {_DISABLED})
+            for one in opened.providers
+        ),
+    )
     snapshot = dataclasses.replace(
-        snapshot, hosts={**snapshot.hosts, host: opened}
+        snapshot,
+        hosts={**snapshot.hosts, host: opened},
+        # Placement was asked while the host was disabled
+        candidates={},
     )
     return planner.plan(snapshot, to=[host])

@@ -183,7 +183,8 @@ def policy(parsed_args: argparse.Namespace) -> 'task_module.Policy':
     return task.Policy(
         on_stall=task.OnStall(parsed_args.on_stall),
         max_pause=parsed_args.max_pause,
-        allow_cold=parsed_args.allow_cold,
+        # a server comes back the way it left: nobody is powered off for that
+        allow_cold=getattr(parsed_args, 'allow_cold', False),
         reset_state=not parsed_args.no_reset_state,
         deadlines=task.Deadlines(running_per_gib=parsed_args.timeout_per_gib),
     )

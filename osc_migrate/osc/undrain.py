@@ -107,6 +107,8 @@ class UndrainHost(command.Lister):
                 limits=options.limits(parsed_args),
                 policy=options.policy(parsed_args),
                 reporters=[report.Lines(sys.stderr)],
+                # nowhere else: Nova may need a moment to see it enabled
+                choose=lambda task: parsed_args.host,
             )
             stack.enter_context(interrupts.stopping(runner, parsed_args.host))
             tasks = runner.run(plan)
