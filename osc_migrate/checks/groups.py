@@ -29,8 +29,6 @@ def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     confirmed (``_validate_instance_group_policy`` in
     ``nova/compute/manager.py``).
     """
-    if not candidate.server.groups:
-        return
     destination = candidate.destination
     assert destination is not None
     for group in candidate.snapshot.groups_of(candidate.server):
@@ -82,8 +80,6 @@ def affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``nova/scheduler/utils.py``). Nova has no way around it: the servers must
     be rebuilt without the group, or stay.
     """
-    if not candidate.server.groups:
-        return
     destination = candidate.destination
     assert destination is not None
     for group in candidate.snapshot.groups_of(candidate.server):
@@ -117,7 +113,6 @@ def membership(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             'whether a server group holds it is unknown',
             'ask somebody with the role admin',
         )
-        return
     for group in candidate.snapshot.groups_of(candidate.server):
         if group.policy.startswith('soft-'):
             yield checks.info(

@@ -49,7 +49,6 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             cells=topology['cells'],
             needed=len(wanted),
         )
-        return
     size = math.prod(topology.get(k, 1) for k in ('cores', 'threads'))
     size *= topology.get('sockets', 1)
     if max(wanted) > size:

@@ -100,7 +100,7 @@ def aggregate(candidate: checks.Candidate) -> Iterator[checks.Draft]:
                 f'openstack aggregate show {found.name}; {_LOOK}',
                 aggregate=found.name,
             )
-    yield from _scoped(candidate)
+    yield from _scoped(candidate, destination)
 
 
 @checks.server_check('allocation-drift')
@@ -165,25 +165,21 @@ def _foreign(
     return None
 
 
-def _scoped(candidate: checks.Candidate) -> Iterator[checks.Draft]:
+def _scoped(
+    candidate: checks.Candidate, destination: model.Host
+) -> Iterator[checks.Draft]:
     """Compare the flavor's aggregate_instance_extra_specs with metadata."""
-    destination = candidate.destination
-    specs = candidate.server.flavor.extra_specs or {}
-    asked = {
-        key.removeprefix(_SCOPE): value
-        for key, value in specs.items()
-        if key.startswith(_SCOPE)
-    }
-    if not asked or destination is None:
-        return
-    offered: dict[str, set[str]] = {}
     aggregates = candidate.snapshot.aggregates_by_host
-    for found in aggregates.get(destination.name, ()):
-        for key, value in found.metadata.items():
-            offered.setdefault(key, set()).update(value.split(','))
-    for key, value in asked.items():
+    for spec, value in (candidate.server.flavor.extra_specs or {}).items():
         # operators such as "<or>" are the filter's to read
-        if ' ' not in value and value not in offered.get(key, ()):
+        if not spec.startswith(_SCOPE) or ' ' in value:
+            continue
+        key = spec.removeprefix(_SCOPE)
+        offered = [
+            found.metadata.get(key, '').split(',')
+            for found in aggregates.get(destination.name, ())
+        ]
+        if not any(value in values for values in offered):
             yield checks.unknown(
                 f'is in no aggregate with {key}={value}, which the flavor '
                 'asks for, if AggregateInstanceExtraSpecsFilter is enabled',

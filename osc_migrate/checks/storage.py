@@ -172,14 +172,12 @@ def shares(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``nova/compute/api.py``). Stop the server and detach the share first.
     """
     server = candidate.server
-    if server.shares is None:
-        if _may_have_shares(candidate):
-            yield checks.unknown(
-                'whether it has shares is unknown: Nova tells from '
-                'microversion 2.97 on',
-                'openstack server show {server}',
-            )
-        return
+    if server.shares is None and _may_have_shares(candidate):
+        yield checks.unknown(
+            'whether it has shares is unknown: Nova tells from microversion '
+            '2.97 on',
+            'openstack server show {server}',
+        )
     if not server.shares:
         return
     listed = ', '.join(server.shares)

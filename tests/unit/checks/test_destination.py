@@ -119,6 +119,14 @@ class RoomTest(base.CheckTest):
             testing.server(flavor=testing.flavor(vcpus=4)),
             destination=tree(resources=limited),
         )
+        limited['VCPU'] = testing.room(64, 63, max_unit=4)
+        self.assertFinds(
+            Severity.ERROR,
+            'needs 4 of VCPU, 1 is free',
+            subject.room,
+            testing.server(flavor=testing.flavor(vcpus=4)),
+            destination=tree(resources=limited),
+        )
 
     def test_two_halves_are_not_a_whole(self):
         """One class of a request comes from one provider."""
@@ -279,6 +287,7 @@ class TraitsTest(base.CheckTest):
             self.GOLD,
         )
         self.assertEqual({'missing': ['CUSTOM_GOLD']}, draft.evidence)
+        self.assertIn(testing.identifier('compute-2'), draft.remedy)
 
     def test_some_traits_must_be_on_the_root(self):
         server = of_flavor(hw__virtio_packed_ring='true')

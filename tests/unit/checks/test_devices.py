@@ -66,6 +66,26 @@ class AliasTest(base.CheckTest):
             [testing.identifier('gpu-1')], draft.evidence['providers']
         )
 
+    def test_what_it_holds_beside_its_devices_does_not_matter(self):
+        other = testing.provider('other', parent_id='root', resources={})
+        held = {**HOLDER.allocations, testing.identifier('other'): {}}
+        draft = self.assertFinds(
+            Severity.ERROR,
+            'live-migratable',
+            subject.pci_alias,
+            testing.server(flavor=FLAVOR, allocations=held),
+            source=host(
+                'compute-1',
+                device('gpu-1'),
+                device('gpu-9'),
+                other,
+                traits=('OWNER_NOVA',),
+            ),
+        )
+        self.assertEqual(
+            [testing.identifier('gpu-1')], draft.evidence['providers']
+        )
+
     def test_before_that_the_trait_tells_nothing(self):
         self.assertFinds(
             Severity.UNKNOWN,

@@ -84,6 +84,15 @@ class VersionTest(base.CheckTest):
             {'source': 8002002, 'destination': 7002011}, draft.evidence
         )
 
+    def test_a_version_is_written_with_dots(self):
+        self.assertFinds(
+            Severity.ERROR,
+            'QEMU 9.2.0, the source has 10.0.0',
+            subject.hypervisor_version,
+            source=testing.host('compute-1', hypervisor_version=10000000),
+            destination=there(hypervisor_version=9002000),
+        )
+
     def test_it_takes_it_cold(self):
         self.assertSilent(
             subject.hypervisor_version,
@@ -184,16 +193,17 @@ class FeaturesTest(base.CheckTest):
         self.assertIn('on compute-1: grep cpu_', draft.remedy)
 
     def test_many_of_them_are_counted(self):
-        many = testing.cpu_info(
-            features=frozenset(f'f{number:02}' for number in range(12))
-        )
-        self.assertFinds(
-            Severity.UNKNOWN,
-            'f06, f07 and 4 more;',
-            subject.features,
-            source=testing.host('compute-1', cpu_info=many),
-            destination=processor(features=frozenset()),
-        )
+        for count, text in ((12, 'f06, f07 and 4 more;'), (8, 'f06, f07;')):
+            many = testing.cpu_info(
+                features=frozenset(f'f{number:02}' for number in range(count))
+            )
+            self.assertFinds(
+                Severity.UNKNOWN,
+                text,
+                subject.features,
+                source=testing.host('compute-1', cpu_info=many),
+                destination=processor(features=frozenset()),
+            )
 
     def test_on_arm_another_model_is_unknown(self):
         arm = testing.cpu_info(arch='aarch64', model='Neoverse-N1')

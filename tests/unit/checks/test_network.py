@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of ports."""
 
+from osc_migrate import checks
 from osc_migrate import model
 from osc_migrate import testing
 from osc_migrate.checks import Severity
@@ -227,6 +228,16 @@ class StaleBindingTest(base.CheckTest):
         ):
             self.assertSilent(subject.stale_binding, server(bindings=bindings))
         self.assertSilent(subject.stale_binding, testing.server(ports=None))
+
+    def test_only_a_second_binding_concerns_it(self):
+        for bindings, is_concerned in (
+            ({}, False),
+            ({'compute-1': 'ACTIVE'}, False),
+            ({'compute-1': 'ACTIVE', 'compute-9': 'INACTIVE'}, True),
+        ):
+            pair = base.candidate(server(bindings=bindings))
+            likeness = checks.likeness(subject.stale_binding, pair)
+            self.assertEqual(is_concerned, likeness is not None)
 
     def test_one_on_the_destination_is_in_the_way(self):
         draft = self.assertFinds(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of what else the scheduler may ask, and of allocations."""
 
+from osc_migrate import checks
 from osc_migrate import model
 from osc_migrate import testing
 from osc_migrate.checks import Severity
@@ -81,7 +82,9 @@ class AggregateTest(base.CheckTest):
         self.assertSilent(subject.aggregate, aggregates=None)
         self.assertSilent(
             subject.aggregate,
-            aggregates=self.kept(availability_zone='az1', ssd='true'),
+            aggregates=self.kept(
+                availability_zone='az1', ssd='required', trait__CUSTOM_X='no'
+            ),
         )
 
     def test_one_for_its_project_is_silent(self):
@@ -130,6 +133,20 @@ class AggregateTest(base.CheckTest):
                 aggregates=aggregates,
             )
             self.assertEqual('ssd', draft.evidence['metadata'])
+
+    def test_what_a_flavor_asks_for_makes_servers_unlike(self):
+        specs = (
+            {'aggregate_instance_extra_specs:ssd': 'true'},
+            {'aggregate_instance_extra_specs:ssd': 'false'},
+            {'hw:cpu_policy': 'shared'},
+            {'hw:cpu_policy': 'mixed'},
+            None,
+        )
+        keys = {
+            checks.likeness(subject.aggregate, base.candidate(of_flavor(spec)))
+            for spec in specs
+        }
+        self.assertEqual(3, len(keys))
 
     def test_what_only_the_filter_can_read_is_not_judged(self):
         server = of_flavor(

@@ -111,9 +111,11 @@ class MemoryEncryptionTest(base.CheckTest):
     def test_plain_memory_is_silent(self):
         self.assertSilent(subject.memory_encryption)
         plain = testing.flavor(extra_specs={'hw:mem_encryption': 'false'})
-        self.assertSilent(
-            subject.memory_encryption, testing.server(flavor=plain)
-        )
+        for server in (
+            testing.server(flavor=plain),
+            testing.server(allocations={'node': {'VCPU': 1}}),
+        ):
+            self.assertSilent(subject.memory_encryption, server)
 
     def test_encrypted_memory_does_not_move_live(self):
         self.assertFinds(

@@ -56,7 +56,9 @@ class StateTest(base.CheckTest):
                 self.assertIn(remedy, draft.remedy)
 
     def test_an_offloaded_server_is_nowhere(self):
-        server = testing.server(vm_state='shelved_offloaded', host=None)
+        server = testing.server(
+            vm_state='shelved_offloaded', host=None, host_status=None
+        )
         self.assertFinds(
             Severity.ERROR, 'is on no host', subject.state, server
         )
@@ -207,6 +209,16 @@ class MigrationTest(base.CheckTest):
             )
             self.assertTrue(draft.is_transient)
 
+    def test_ten_minutes_make_an_orphan(self):
+        for updated_at, severity in (
+            ('2025-12-31T23:50:00.000000', Severity.ERROR),
+            ('2025-12-31T23:49:59.000000', Severity.WARNING),
+        ):
+            record = testing.migration(5, updated_at=updated_at)
+            self.assertFinds(
+                severity, 'running', subject.migration, migrations=(record,)
+            )
+
     def test_what_has_ended_or_is_of_another_is_silent(self):
         for record in (
             testing.migration(5, status='completed'),
@@ -314,3 +326,10 @@ class SourceDownTest(base.CheckTest):
             server = testing.server(host='hidden', host_status=host_status)
             drafts = self.found(subject.source_down, server)
             self.assertEqual(finds, [draft.severity for draft in drafts])
+        for host, name in (('hidden', 'hidden'), (None, 'its host')):
+            self.assertFinds(
+                Severity.ERROR,
+                f'the compute service of {name} is down',
+                subject.source_down,
+                testing.server(host=host, host_status='DOWN'),
+            )

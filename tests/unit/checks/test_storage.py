@@ -48,6 +48,12 @@ class CopyTest(base.CheckTest):
             sized('', ephemeral=3, swap=1000),
             way=COLD,
         )
+        self.assertFinds(
+            Severity.INFO,
+            'has 1 GB of local disks',
+            subject.copy,
+            sized('', swap=1024),
+        )
         self.assertSilent(subject.copy, sized('', swap=1000), way=COLD)
 
     def test_an_evacuation_loses_them(self):
@@ -76,7 +82,14 @@ class CopyTest(base.CheckTest):
         )
 
     def test_long_times_are_said_in_hours(self):
-        for size, text in ((10, '86 s'), (100, '14 min'), (2000, '4 h')):
+        for size, text in (
+            (13, '111 s'),
+            (14, '2 min'),
+            (100, '14 min'),
+            (836, '119 min'),
+            (837, '2 h'),
+            (2000, '4 h'),
+        ):
             self.assertFinds(
                 Severity.INFO, f'({text} at', subject.copy, sized(disk=size)
             )
