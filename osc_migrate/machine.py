@@ -105,6 +105,13 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
     if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
         return end(task, Phase.FAILED, reason, now=now), None
+    return _ask(task, sight, record, now)
+
+
+def _ask(
+    task: Task, sight: Sight, record: model.Migration | None, now: float
+) -> Step:
+    """Ask for a move, and remember what there was before."""
     task = dataclasses.replace(
         to(task, Phase.ASKED, now),
         started=now if task.started is None else task.started,
@@ -331,11 +338,11 @@ def _with_record(task: Task, record: model.Migration, now: float) -> Task:
             disk_remaining=record.disk_remaining,
         )
         samples = progress.distinct((*samples, sample))
+    seen = task.progress
+    if samples is not task.samples:
+        seen = progress.judge(samples)
     return dataclasses.replace(
-        task,
-        record=record,
-        samples=samples,
-        progress=progress.judge(samples) if samples else task.progress,
+        task, record=record, samples=samples, progress=seen
     )
 
 
