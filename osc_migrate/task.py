@@ -231,8 +231,10 @@ class Task:
     @property
     def destination(self) -> str | None:
         """Where it goes, as far as it is known."""
+        # the record is that of the try before while the next one waits
+        is_waiting = self.phase is Phase.PENDING
         recorded = self.record and self.record.dest_compute
-        return recorded or self.move.destination
+        return (None if is_waiting else recorded) or self.move.destination
 
     def __str__(self) -> str:
         to = self.destination or '(Nova chooses)'
