@@ -53,28 +53,28 @@ class Limits:
     def allow(self, one: Load, others: Iterable[Load]) -> bool:
         """Whether a migration may start beside those under way.
 
-        Something heavier than a limit may start alone. Two members of an
+        Something heavier than a limit may start alone. What goes where
+        Nova chooses may turn out to go to any host. Two members of an
         anti-affinity group never go to the same host at the same time, nor
         where Nova chooses: its scheduler sees only what has arrived.
         """
         busy = list(others)
         leaving = [b for b in busy if b.source == one.source]
+        hosts = {b.destination for b in busy}
+        if one.destination is not None:
+            hosts = {one.destination}
         arriving = [
-            b
-            for b in busy
-            if one.destination is not None and b.destination == one.destination
+            [b for b in busy if b.destination in (host, None)]
+            for host in hosts
         ]
-        rivals = [
-            b
-            for b in busy
-            if b.groups & one.groups
-            and (None in (b.destination, one.destination) or b in arriving)
-        ]
+        is_rivalled = any(
+            b.groups & one.groups for to_host in arriving for b in to_host
+        )
         return (
-            not rivals
+            not is_rivalled
             and _fits(one, busy, self.total)
             and _fits(one, leaving, self.per_source)
-            and _fits(one, arriving, self.per_destination)
+            and all(_fits(one, b, self.per_destination) for b in arriving)
         )
 
 
