@@ -200,23 +200,18 @@ class Drain:
                 break
             executor.pause(_SECOND_LOOK)
             plan = executor.patiently(lambda: self._again(tasks))
-            waiting = [
-                server
-                for server, found in plan.stranded.items()
-                if all(finding.is_transient for finding in found)
-            ]
-            if plan.moves or (waiting and patience > 0):
+            is_waiting = _is_waiting(plan)
+            if plan.moves or (is_waiting and patience > 0):
                 quiet_looks = 0
-                patience -= _SECOND_LOOK if waiting else 0
+                patience -= _SECOND_LOOK if is_waiting else 0
             else:
                 quiet_looks += 1
+        left = executor.patiently(lambda: self._leftovers(tasks.values()))
         return Result(
             host=self.host.name,
             tasks=tuple(tasks.values()),
             stranded=plan.stranded,
-            leftovers=tuple(
-                executor.patiently(lambda: self._leftovers(tasks.values()))
-            ),
+            leftovers=tuple(left),
             is_interrupted=executor.is_stopping,
         )
 
@@ -274,6 +269,14 @@ class Drain:
         users.add(self.token.user_id)
         since = self.token.since.removesuffix('Z')
         return record.created_at >= since and record.user_id in users
+
+
+def _is_waiting(plan: planner.Plan) -> bool:
+    """Whether some server is only busy, and might move later."""
+    return any(
+        all(finding.is_transient for finding in found)
+        for found in plan.stranded.values()
+    )
 
 
 def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:

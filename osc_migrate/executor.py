@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import datetime
 import time
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from osc_migrate import contract
 from osc_migrate import exceptions
 from osc_migrate import limits as limits_module
 from osc_migrate import machine
@@ -24,7 +25,6 @@ from osc_migrate.task import Observation
 from osc_migrate.task import Phase
 from osc_migrate.task import Policy
 from osc_migrate.task import Request
-from osc_migrate.task import Sight
 from osc_migrate.task import Task
 from osc_migrate.task import end
 
@@ -45,24 +45,6 @@ _ORPHANED = 3600.0
 _FIGURES_PER_TICK = 4
 
 
-class Nova(Protocol):
-    """What the executor needs of :class:`osc_migrate.cloud.Cloud`."""
-
-    def look(self, server_id: str) -> Sight:
-        """Return what Nova shows of a server now."""
-
-    def migrations(self, **filters: str) -> list[model.Migration]:
-        """Return migration records, the newest first."""
-
-    def running_migration(
-        self, server_id: str, migration_id: int
-    ) -> model.Migration | None:
-        """Return a live migration in progress with its figures."""
-
-    def ask(self, request: Request) -> Answer:
-        """Send a request, once."""
-
-
 class Executor:
     """Carries out a plan.
 
@@ -79,7 +61,7 @@ class Executor:
 
     def __init__(
         self,
-        cloud: Nova,
+        cloud: contract.Nova,
         *,
         limits: limits_module.Limits | None = None,
         policy: Policy | None = None,

@@ -106,29 +106,33 @@ def _allocations(
         if record.migration_type == 'evacuation' and record.status == 'done'
     }
     for consumer in cloud.allocations(host):
-        if consumer in servers:
-            continue
         record = by_uuid.get(consumer)
-        if record is not None and record.status in _UNFINISHED:
+        if consumer in servers or (record and record.status in _UNFINISHED):
             continue  # said already
-        is_expected = consumer in evacuated
-        yield Leftover(
-            kind='allocation',
-            id=consumer,
-            name='',
-            message=(
-                'was evacuated; nova-compute gives its resources back when '
-                'it starts again'
-                if is_expected
-                else 'holds resources of this host in Placement, but is '
-                + (
-                    f'the migration of {record.server_id} ({record.status})'
-                    if record
-                    else 'not on it'
-                )
-            ),
-            remedy=(
-                '' if is_expected else 'nova-manage placement audit --verbose'
-            ),
-            is_expected=is_expected,
+        yield _allocation(consumer, record, is_expected=consumer in evacuated)
+
+
+def _allocation(
+    consumer: str, record: model.Migration | None, *, is_expected: bool
+) -> Leftover:
+    message = 'holds resources of this host in Placement, but is not on it'
+    remedy = 'nova-manage placement audit --verbose'
+    if is_expected:
+        message = (
+            'was evacuated; nova-compute gives its resources back when it '
+            'starts again'
         )
+        remedy = ''
+    elif record is not None:
+        message = (
+            'holds resources of this host in Placement: it is the migration '
+            f'of {record.server_id} ({record.status})'
+        )
+    return Leftover(
+        kind='allocation',
+        id=consumer,
+        name='',
+        message=message,
+        remedy=remedy,
+        is_expected=is_expected,
+    )

@@ -53,10 +53,6 @@ def plan(
     :param allow_cold: whether a running server may be powered off to move
     :raises InvalidInput: an unknown host, method, order or check
     """
-    if order not in ORDERS:
-        raise exceptions.InvalidInput(
-            f'The order {order!r} is none of {", ".join(ORDERS)}'
-        )
     looking = looking or verdict.scrutiny(snapshot, **how)
     leaving = verdict.names(host)
     report = verdict.preflight(snapshot, host, looking=looking)
@@ -75,21 +71,32 @@ def plan(
     return Plan(
         moves=tuple(moves),
         stranded=stranded,
-        apart={
-            entry.server.id: frozenset(
-                group.id
-                for group in snapshot.groups_of(entry.server)
-                if group.policy == 'anti-affinity'
-            )
-            for entry in report.servers
-        },
+        apart=_apart(snapshot, report),
         report=report,
     )
+
+
+def _apart(
+    snapshot: model.Snapshot, report: verdict.Report
+) -> dict[str, frozenset[str]]:
+    """Return the anti-affinity groups of each server."""
+    return {
+        entry.server.id: frozenset(
+            group.id
+            for group in snapshot.groups_of(entry.server)
+            if group.policy == 'anti-affinity'
+        )
+        for entry in report.servers
+    }
 
 
 def _ordered(
     entries: Iterable[verdict.ServerReport], order: str
 ) -> list[verdict.ServerReport]:
+    if order not in ORDERS:
+        raise exceptions.InvalidInput(
+            f'The order {order!r} is none of {", ".join(ORDERS)}'
+        )
     if order == 'name':
         return sorted(entries, key=lambda e: (e.server.name, e.server.id))
     sign = -1 if order == 'largest' else 1

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which servers of a host are meant. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import dataclasses
 
+from osc_migrate import exceptions
 from osc_migrate import model
-from osc_migrate import verdict
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Selection:
         """
         there = {s.id: s for s in snapshot.servers_on(host)}
         seen = dataclasses.replace(snapshot, servers=there)
-        named = verdict.only(seen, self.servers).servers
+        named = only(seen, self.servers).servers
         return dataclasses.replace(
             self, servers=frozenset(named if self.servers else ())
         )
@@ -71,3 +71,24 @@ class Selection:
                 for key, value in self.properties.items()
             )
         )
+
+
+def only(snapshot: model.Snapshot, servers: Iterable[str]) -> model.Snapshot:
+    """Restrict a snapshot to some of its servers; none means all.
+
+    :raises ServerNotFound, AmbiguousName: a name or id that is none of its
+        servers, or several
+    """
+    found = {}
+    for name in servers:
+        named = [
+            server
+            for server in snapshot.servers.values()
+            if name in (server.id, server.name)
+        ]
+        if not named:
+            raise exceptions.ServerNotFound(name)
+        if len(named) > 1:
+            raise exceptions.AmbiguousName(name, (s.id for s in named))
+        found[named[0].id] = named[0]
+    return dataclasses.replace(snapshot, servers=found) if found else snapshot

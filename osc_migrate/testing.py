@@ -22,6 +22,40 @@ def identifier(name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, name))
 
 
+_SERVER: dict[str, Any] = {
+    'project_id': identifier('project'),
+    'user_id': identifier('user'),
+    'status': 'ACTIVE',
+    'vm_state': 'active',
+    'task_state': None,
+    'power_state': 1,
+    'host': 'compute-1',
+    'hypervisor_hostname': 'compute-1',
+    'host_status': 'UP',
+    'locked': False,
+    'locked_reason': None,
+    'created': '2026-01-01T00:00:00Z',
+    'launched_at': '2026-01-01T00:00:05.000000',
+    'availability_zone': 'nova',
+    'pinned_availability_zone': '',
+    'image': identifier('image'),
+    'image_properties': {},
+    'image_traits': frozenset(),
+    'config_drive': False,
+    'scheduler_hints': {},
+    'metadata': {},
+    'tags': (),
+    'fault': None,
+    'root_device_name': '/dev/vda',
+    'volumes': (),
+    'ports': (),
+    'shares': (),
+    'topology': None,
+    'allocations': None,
+    'groups': (),
+}
+
+
 def flavor(**attributes: Any) -> model.Flavor:
     """Build a flavor: 1 VCPU, 512 MiB, 1 GiB disk."""
     values: dict[str, Any] = {
@@ -69,42 +103,13 @@ def volume(**attributes: Any) -> model.Volume:
 
 def server(name: str = 'server', **attributes: Any) -> model.Server:
     """Build an ACTIVE server on compute-1; its request fits its flavor."""
-    values: dict[str, Any] = {
+    values = {
+        **_SERVER,
         'id': identifier(name),
         'name': name,
-        'project_id': identifier('project'),
-        'user_id': identifier('user'),
-        'status': 'ACTIVE',
-        'vm_state': 'active',
-        'task_state': None,
-        'power_state': 1,
-        'host': 'compute-1',
-        'hypervisor_hostname': 'compute-1',
-        'host_status': 'UP',
-        'locked': False,
-        'locked_reason': None,
-        'created': '2026-01-01T00:00:00Z',
-        'launched_at': '2026-01-01T00:00:05.000000',
-        'availability_zone': 'nova',
-        'pinned_availability_zone': '',
         'flavor': flavor(),
-        'image': identifier('image'),
-        'image_properties': {},
-        'image_traits': frozenset(),
-        'config_drive': False,
-        'scheduler_hints': {},
-        'metadata': {},
-        'tags': (),
-        'fault': None,
-        'root_device_name': '/dev/vda',
-        'volumes': (),
-        'ports': (),
-        'shares': (),
-        'topology': None,
-        'allocations': None,
-        'groups': (),
+        **attributes,
     }
-    values.update(attributes)
     values.setdefault(
         'request',
         resources.request(

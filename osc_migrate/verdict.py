@@ -185,27 +185,6 @@ def select(snapshot: model.Snapshot, host: Names = ()) -> list[model.Server]:
     )
 
 
-def only(snapshot: model.Snapshot, servers: Iterable[str]) -> model.Snapshot:
-    """Restrict a snapshot to some of its servers; none means all.
-
-    :raises ServerNotFound, AmbiguousName: a name or id that is none of its
-        servers, or several
-    """
-    found = {}
-    for name in servers:
-        named = [
-            server
-            for server in snapshot.servers.values()
-            if name in (server.id, server.name)
-        ]
-        if not named:
-            raise exceptions.ServerNotFound(name)
-        if len(named) > 1:
-            raise exceptions.AmbiguousName(name, (s.id for s in named))
-        found[named[0].id] = named[0]
-    return dataclasses.replace(snapshot, servers=found) if found else snapshot
-
-
 def preflight(
     snapshot: model.Snapshot,
     host: Names = (),

@@ -5,17 +5,14 @@ Each read names the microversion it is written for; an older Nova is asked
 for its newest instead, and what it then leaves out becomes ``None``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import re
 from typing import Any
 from urllib import parse
 
 from osc_migrate import exceptions
 from osc_migrate import model
-from osc_migrate import resources
 from osc_migrate.cloud import connection
-from osc_migrate.cloud import details as details_module
-from osc_migrate.cloud import storage
 from osc_migrate.task import Sight
 
 # scheduler_hints came with 2.100, image.properties with 2.98
@@ -257,109 +254,4 @@ def migration(
         disk_total=known.get('disk_total_bytes'),
         disk_processed=known.get('disk_processed_bytes'),
         disk_remaining=known.get('disk_remaining_bytes'),
-    )
-
-
-def server(
-    known: Mapping[str, Any],
-    *,
-    groups: Iterable[model.ServerGroup] | None,
-    ports: tuple[model.Port, ...] | None,
-    details: details_module.Details,
-    allocations: Mapping[str, Mapping[str, int]] | None,
-) -> model.Server:
-    """Read a server as ``GET /servers/detail`` shows it.
-
-    For one that boots from a volume, the image's properties are those that
-    Cinder kept when it made the root volume of the image.
-    """
-    flavor = _flavor(known['flavor'])
-    image = known['image']['id'] if known.get('image') else ''
-    volumes = tuple(
-        storage.volume(
-            attached['id'], known['id'], details.volumes.get(attached['id'])
-        )
-        for attached in known.get('os-extended-volumes:volumes_attached', ())
-    )
-    properties, traits = _image(known, volumes, details)
-    return model.Server(
-        id=known['id'],
-        name=known['name'],
-        project_id=known['tenant_id'],
-        user_id=known.get('user_id'),
-        status=known['status'],
-        vm_state=known.get('OS-EXT-STS:vm_state'),
-        task_state=known.get('OS-EXT-STS:task_state'),
-        power_state=known.get('OS-EXT-STS:power_state'),
-        host=known.get('OS-EXT-SRV-ATTR:host'),
-        hypervisor_hostname=known.get('OS-EXT-SRV-ATTR:hypervisor_hostname'),
-        host_status=known.get('host_status'),
-        locked=known.get('locked'),
-        locked_reason=known.get('locked_reason'),
-        created=known['created'],
-        launched_at=known.get('OS-SRV-USG:launched_at'),
-        availability_zone=known.get('OS-EXT-AZ:availability_zone'),
-        pinned_availability_zone=_pinned(known),
-        flavor=flavor,
-        image=image,
-        image_properties=properties,
-        image_traits=traits,
-        config_drive=bool(known.get('config_drive')),
-        scheduler_hints=known.get('scheduler_hints'),
-        metadata=known.get('metadata') or {},
-        tags=tuple(known['tags']) if 'tags' in known else None,
-        fault=(known.get('fault') or {}).get('message'),
-        root_device_name=known.get('OS-EXT-SRV-ATTR:root_device_name'),
-        volumes=volumes,
-        ports=ports,
-        shares=details.shares.get(known['id']),
-        topology=details.topologies.get(known['id']),
-        allocations=allocations,
-        groups=(
-            None
-            if groups is None
-            else tuple(g.id for g in groups if known['id'] in g.members)
-        ),
-        request=resources.request(
-            flavor,
-            image_properties=properties or {},
-            image_traits=traits or (),
-            is_volume_backed=image == '',
-            ports=ports or (),
-        ),
-    )
-
-
-def _image(
-    known: Mapping[str, Any],
-    volumes: Iterable[model.Volume],
-    details: details_module.Details,
-) -> tuple[Mapping[str, Any] | None, frozenset[str] | None]:
-    """Return properties and required traits of the image of a server."""
-    if known.get('image'):
-        image = known['image']
-        return image.get('properties'), details.image_traits.get(image['id'])
-    root = known.get('OS-EXT-SRV-ATTR:root_device_name')
-    for volume in volumes:
-        if volume.device == root and volume.image_metadata is not None:
-            kept = volume.image_metadata
-            return kept, storage.required_traits(kept)
-    return {}, frozenset()
-
-
-def _pinned(known: Mapping[str, Any]) -> str | None:
-    if 'pinned_availability_zone' not in known:
-        return None
-    return known['pinned_availability_zone'] or ''
-
-
-def _flavor(known: Mapping[str, Any]) -> model.Flavor:
-    return model.Flavor(
-        original_name=known['original_name'],
-        vcpus=known['vcpus'],
-        ram=known['ram'],
-        disk=known['disk'],
-        ephemeral=known['ephemeral'],
-        swap=known['swap'],
-        extra_specs=known.get('extra_specs'),
     )

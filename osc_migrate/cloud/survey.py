@@ -9,7 +9,7 @@ the exception: without them there is no answer at all.
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from osc_migrate import exceptions
 from osc_migrate import model
@@ -20,6 +20,9 @@ from osc_migrate.cloud import details
 from osc_migrate.cloud import network
 from osc_migrate.cloud import placement
 from osc_migrate.cloud import reading
+from osc_migrate.cloud import servers as servers_module
+
+T = TypeVar('T')
 
 
 def take(
@@ -35,57 +38,103 @@ def take(
     :raises HostNotFound, ServerNotFound, AmbiguousName: no such thing
     :raises CloudError: Nova does not answer
     """
-    wanted = set(hosts)
     link.compute_max  # noqa: B018 - negotiated once, before the threads
     with reading.begin(link) as reader:
+        scene = _Scene(reader, set(hosts), servers)
+        found = scene.servers()
+        user_id, roles = link.caller()
+        now = datetime.datetime.now(datetime.UTC)
+        return model.Snapshot(
+            taken_at=now.isoformat(timespec='seconds'),
+            user_id=user_id,
+            roles=roles,
+            compute_microversion='.'.join(map(str, link.compute_max)),
+            servers=found,
+            hosts=scene.hosts,
+            groups=_located(reader, scene.groups or [], found),
+            aggregates=reader.optional('aggregates', scene.zones),
+            migrations=scene.migrations,
+            candidates=_candidates(reader, found, scene.hosts),
+            gaps=tuple(reader.gaps),
+        )
+
+
+class _Scene:
+    """What does not depend on which servers there are, read side by side."""
+
+    def __init__(
+        self,
+        reader: reading.Reader,
+        wanted: set[str],
+        servers: Iterable[str],
+    ) -> None:
+        self._reader = reader
+        self._wanted = wanted
         services = reader.start(compute.services)
         nodes = reader.start(compute.hypervisors)
-        zones = reader.start(compute.aggregates)
+        self.zones = reader.start(compute.aggregates)
         groups = reader.start(compute.groups)
-        records = reader.start(
-            compute.migrations,
-            **({'host': next(iter(wanted))} if len(wanted) == 1 else {}),
-        )
+        one_host = {'host': next(iter(wanted))} if len(wanted) == 1 else {}
+        records = reader.start(compute.migrations, **one_host)
         trees = reader.start(placement.trees)
         agents = reader.start(network.agents)
-        bodies = _bodies(reader, wanted, servers)
-
-        known_hosts = _hosts(
+        self._bodies = _bodies(reader, wanted, servers)
+        self.hosts = _hosts(
             services(),
             reader.optional('hypervisors', nodes) or {},
             reader.optional('resource providers', trees),
             reader.optional('network agents', agents),
         )
-        for name in sorted(wanted - known_hosts.keys()):
-            raise exceptions.HostNotFound(name, known_hosts)
-        known_groups = reader.optional('server groups', groups)
-        known_records = reader.optional('migrations', records)
-        found = _servers(
-            reader,
-            bodies(),
-            hosts=known_hosts,
-            groups=known_groups,
-            migrations=known_records or [],
-            is_by_host=bool(wanted),
+        for name in sorted(wanted - self.hosts.keys()):
+            raise exceptions.HostNotFound(name, self.hosts)
+        self.groups = reader.optional('server groups', groups)
+        known = reader.optional('migrations', records)
+        self.migrations = None if known is None else tuple(known)
+
+    def servers(self) -> dict[str, model.Server]:
+        """Read all that belongs to the servers, and join it."""
+        bodies = self._bodies()
+        if not bodies:
+            return {}
+        reader = self._reader
+        sources = {
+            str(body['OS-EXT-SRV-ATTR:host'])
+            for body in bodies
+            if body.get('OS-EXT-SRV-ATTR:host')
+        }
+        ids = [body['id'] for body in bodies]
+        bound_to = sources if self._wanted else set()
+        ports = reader.start(network.ports, ids, bound_to)
+        held = reader.start(
+            placement.allocations,
+            [
+                provider.id
+                for name in sources & self.hosts.keys()
+                for provider in self.hosts[name].providers or ()
+            ],
         )
-        user_id, roles = link.caller()
-        return model.Snapshot(
-            taken_at=datetime.datetime.now(datetime.UTC).isoformat(
-                timespec='seconds'
-            ),
-            user_id=user_id,
-            roles=roles,
-            compute_microversion='.'.join(map(str, link.compute_max)),
-            servers=found,
-            hosts=known_hosts,
-            groups=_located(reader, known_groups or [], found),
-            aggregates=reader.optional('aggregates', zones),
-            migrations=(
-                None if known_records is None else tuple(known_records)
-            ),
-            candidates=_candidates(reader, found, known_hosts),
-            gaps=tuple(reader.gaps),
-        )
+        known = details.read(reader, bodies)
+        found_ports = reader.optional('ports', ports)
+        if found_ports is not None:
+            found_ports = details.with_bindings(
+                reader, found_ports, self.migrations or ()
+            )
+        found_held = reader.optional('allocations', held)
+        return {
+            body['id']: servers_module.server(
+                body,
+                groups=self.groups,
+                ports=_of(found_ports, body['id'], ()),
+                details=known,
+                allocations=_of(found_held, body['id'], {}),
+            )
+            for body in bodies
+        }
+
+
+def _of(found: Mapping[str, T] | None, key: str, nothing: T) -> T | None:
+    """Look up what was read for a server; ``None`` if nothing was."""
+    return None if found is None else found.get(key, nothing)
 
 
 def _bodies(
@@ -122,57 +171,6 @@ def _hosts(
             host = dataclasses.replace(host, agents=agents.get(host.name, ()))
         found[host.name] = host
     return found
-
-
-def _servers(
-    reader: reading.Reader,
-    bodies: list[dict[str, Any]],
-    *,
-    hosts: Mapping[str, model.Host],
-    groups: list[model.ServerGroup] | None,
-    migrations: list[model.Migration],
-    is_by_host: bool,
-) -> dict[str, model.Server]:
-    """Read all that belongs to the servers, and join it."""
-    if not bodies:
-        return {}
-    ids = [body['id'] for body in bodies]
-    sources = {
-        str(body['OS-EXT-SRV-ATTR:host'])
-        for body in bodies
-        if body.get('OS-EXT-SRV-ATTR:host')
-    }
-    ports = reader.start(network.ports, ids, sources if is_by_host else set())
-    providers = [
-        provider.id
-        for name in sources
-        if name in hosts
-        for provider in hosts[name].providers or ()
-    ]
-    held = reader.start(placement.allocations, providers)
-    known = details.read(reader, bodies)
-    found_ports = reader.optional('ports', ports)
-    if found_ports is not None:
-        found_ports = details.with_bindings(reader, found_ports, migrations)
-    allocations = reader.optional('allocations', held)
-    return {
-        body['id']: compute.server(
-            body,
-            groups=groups,
-            ports=(
-                None
-                if found_ports is None
-                else found_ports.get(body['id'], ())
-            ),
-            details=known,
-            allocations=(
-                None
-                if allocations is None
-                else allocations.get(body['id'], {})
-            ),
-        )
-        for body in bodies
-    }
 
 
 def _located(

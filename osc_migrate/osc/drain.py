@@ -38,54 +38,8 @@ class DrainHost(command.Lister):
             help='Exact name of the host, as in openstack compute service '
             'list',
         )
-        parser.add_argument(
-            '--dry-run',
-            action='store_true',
-            help='Show the plan and what stands in the way; change nothing',
-        )
-        parser.add_argument(
-            '--yes', action='store_true', help='Do not ask for confirmation'
-        )
-        parser.add_argument(
-            '--reason',
-            metavar='<reason>',
-            default='',
-            help='Why the host is drained; kept in its disabled reason',
-        )
-        parser.add_argument(
-            '--partial',
-            action='store_true',
-            help='Move what can be moved, even if something must stay',
-        )
-        parser.add_argument(
-            '--log',
-            metavar='<file>',
-            help='Append every change there, as JSON lines',
-        )
-        parser.add_argument(
-            '--plain',
-            action='store_true',
-            help='Say changes in lines instead of a live table',
-        )
-        parser.add_argument(
-            '--no-disable',
-            action='store_true',
-            help='Leave the host enabled: move chosen servers off it, to '
-            'rebalance',
-        )
-        parser.add_argument(
-            '--evacuate',
-            action='store_true',
-            help='Start the servers of a dead host elsewhere, from their '
-            'images or volumes: what was only on its disks is lost. Needs '
-            '--fenced',
-        )
-        parser.add_argument(
-            '--fenced',
-            action='store_true',
-            help='I vouch that the host is off and stays off; its service '
-            'is forced down',
-        )
+        _add_conduct(parser)
+        _add_host(parser)
         options.add_choice(parser)
         options.add_limits(parser)
         options.add_escalation(parser)
@@ -254,3 +208,57 @@ def _reporters(
         stream = stack.enter_context(access.appending(parsed_args.log))
         reporters.append(report.JsonLines(stream))
     return reporters
+
+
+def _add_conduct(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='Show the plan and what stands in the way; change nothing',
+    )
+    parser.add_argument(
+        '--yes', action='store_true', help='Do not ask for confirmation'
+    )
+    parser.add_argument(
+        '--reason',
+        metavar='<reason>',
+        default='',
+        help='Why the host is drained; kept in its disabled reason',
+    )
+    parser.add_argument(
+        '--partial',
+        action='store_true',
+        help='Move what can be moved, even if something must stay',
+    )
+    parser.add_argument(
+        '--log',
+        metavar='<file>',
+        help='Append every change there, as JSON lines',
+    )
+    parser.add_argument(
+        '--plain',
+        action='store_true',
+        help='Say changes in lines instead of a live table',
+    )
+
+
+def _add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--no-disable',
+        action='store_true',
+        help='Leave the host enabled: move chosen servers off it, to '
+        'rebalance',
+    )
+    parser.add_argument(
+        '--evacuate',
+        action='store_true',
+        help='Start the servers of a dead host elsewhere, from their '
+        'images or volumes: what was only on its disks is lost. Needs '
+        '--fenced',
+    )
+    parser.add_argument(
+        '--fenced',
+        action='store_true',
+        help='I vouch that the host is off and stays off; its service '
+        'is forced down',
+    )

@@ -42,6 +42,11 @@ def _add_names(
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Add what chooses servers, ways and destinations."""
+    _add_ways(parser)
+    _add_servers(parser)
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group('where to and how')
     _add_names(how, '--to', 'host', 'Move only to this host')
     how.add_argument(
@@ -67,6 +72,9 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         help='Which servers move first (default: largest)',
     )
     _add_names(how, '--ignore-check', 'id', 'Let this check only warn')
+
+
+def _add_servers(parser: argparse.ArgumentParser) -> None:
     which = parser.add_argument_group('which servers (default: all)')
     _add_names(which, '--server', 'server', 'Name or ID of a server')
     _add_names(which, '--project', 'project-id', 'Servers of this project')

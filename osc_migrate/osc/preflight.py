@@ -128,11 +128,11 @@ class Preflight(command.Lister):
 
     def _snapshot(self, parsed_args: argparse.Namespace) -> 'model.Snapshot':
         """Read a saved snapshot, or take one of the cloud."""
+        from osc_migrate import selection
         from osc_migrate import serial
-        from osc_migrate import verdict
 
         if parsed_args.snapshot:
-            return verdict.only(
+            return selection.only(
                 serial.load_snapshot(parsed_args.snapshot), parsed_args.server
             )
         if not (parsed_args.host or parsed_args.server):

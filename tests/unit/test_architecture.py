@@ -38,6 +38,7 @@ ORDER = [
     'stall',
     'settle',
     'machine',
+    'contract',
     'cloud',
     'pacing',
     'leftovers',
