@@ -116,6 +116,11 @@ class AllotTest(base.BaseTestCase):
             {'b': {'EGR': 2, 'IGR': 2}}, two, request(port=group(EGR=2, IGR=2))
         )
 
+    def test_only_what_falls_short_is_named(self):
+        part = [provider('a', EGR=5, IGR=2, PPS=1)]
+        asked = request(port=group(EGR=5, IGR=2, PPS=9))
+        self.assertShort([('PPS', 1)], part, asked)
+
     def test_only_a_provider_with_the_traits_serves_a_group(self):
         bridges = [
             provider('a', 'PHYSNET_1', EGR=9),

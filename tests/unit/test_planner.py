@@ -101,6 +101,18 @@ class PlanTest(PlannerTest):
         )
         self.assertEqual([('a', 'compute-3', 'live')], self.moves(snapshot))
 
+    def test_room_that_nobody_tells_weighs_nothing(self):
+        """Such a host is better than one without any left, not forbidden."""
+        hidden = host('compute-2', providers=None)
+        snapshot = testing.snapshot(
+            [server('a'), server('b')],
+            [host('compute-1'), hidden, host('compute-3', 512)],
+        )
+        self.assertEqual(
+            [('a', 'compute-3', 'live'), ('b', 'compute-2', 'live')],
+            self.moves(snapshot),
+        )
+
     def test_moves_take_the_room_of_later_ones(self):
         servers = [server(name) for name in 'abc']
         self.assertEqual(

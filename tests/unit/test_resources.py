@@ -87,14 +87,30 @@ class RequestTest(base.BaseTestCase):
         )
         self.assertIn('COMPUTE_REMOTE_MANAGED_PORTS', request.root_required)
 
+    def test_swap_is_counted_in_whole_gigabytes(self):
+        for swap, disk in ((0, 40), (1, 41), (1024, 41), (1025, 42)):
+            request = asked(flavor={'swap': swap})
+            self.assertEqual(disk, request.total['DISK_GB'])
+
     def test_an_unreadable_mask_counts_no_cpus(self):
-        request = asked(
-            extra_specs={
-                'hw:cpu_policy': 'mixed',
-                'hw:cpu_dedicated_mask': 'x-y,1',
-            }
+        for mask in ('x-y,1', '2-x,1', 'x-2,1', '1'):
+            request = asked(
+                extra_specs={
+                    'hw:cpu_policy': 'mixed',
+                    'hw:cpu_dedicated_mask': mask,
+                }
+            )
+            self.assertEqual(1, request.total['PCPU'])
+
+    def test_a_group_of_nothing_is_not_asked_for(self):
+        """An extra spec may take away what another gives."""
+        request = asked(extra_specs={'resources1:CUSTOM_FOO': '0'})
+        self.assertEqual({''}, set(request.groups))
+        bare = asked(
+            extra_specs={'resources:VCPU': '0', 'resources:MEMORY_MB': '0'},
+            flavor={'disk': 0},
         )
-        self.assertEqual(1, request.total['PCPU'])
+        self.assertEqual({''}, set(bare.groups))
 
     def test_an_unknown_encryption_asks_for_no_trait(self):
         request = asked(
@@ -114,6 +130,21 @@ class QueryTest(base.BaseTestCase):
             extra_specs={'trait:B': 'required', 'trait:A': 'required'}
         )
         self.assertEqual(resources.query(one), resources.query(other))
+
+    def test_nothing_asked_is_an_empty_query(self):
+        nothing = model.ResourceRequest(
+            groups={
+                '': model.RequestGroup(
+                    resources={},
+                    required_traits=frozenset(),
+                    forbidden_traits=frozenset(),
+                )
+            },
+            group_policy=None,
+            root_required=frozenset(),
+            same_subtree=(),
+        )
+        self.assertEqual('', resources.query(nothing))
 
     def test_what_has_a_meaning_in_a_query_is_quoted(self):
         request = asked(image_traits=['CUSTOM A&B'])

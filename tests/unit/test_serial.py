@@ -142,6 +142,16 @@ class SnapshotFileTest(base.BaseTestCase):
         self.assertEqual(first, self.path.read_bytes())
         self.assertEqual([self.path.name], os.listdir(self.path.parent))
 
+    def test_a_file_that_cannot_be_written(self):
+        path = str(self.path / 'no-such-folder')
+        error = self.assertRaises(
+            exceptions.InvalidInput,
+            serial.save_snapshot,
+            testing.snapshot(),
+            path,
+        )
+        self.assertIn(f'Cannot write {path}: No such file', str(error))
+
     def test_a_file_that_is_not_there(self):
         self.assertRefused('No such file')
 
