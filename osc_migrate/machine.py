@@ -55,6 +55,8 @@ _MOVABLE = {
 # seconds after which even a quiet migration's server is looked at
 _LOOK_AGAIN = 30.0
 _RETRY = 5.0
+# a conflict that does not pass is not asked for so often
+_LONGEST_RETRY = 60.0
 
 
 def advance(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
@@ -94,13 +96,16 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
     if sight.host != task.move.source:
         reason = f'is on {sight.host} already; somebody else moved it'
         return end(task, Phase.SKIPPED, reason, now=now), None
+    if task.put_off > policy.deadlines.busy:
+        return _given_up(task, now), None
     record = seen.record
     way = task.move.migration_type
     is_evacuation = way is model.MigrationType.EVACUATE
     if sight.task_state is not None and not is_evacuation:
         if record is not None and record.status not in TERMINAL_RECORDS:
             return _attach(task, sight, record, now), None
-        return _busy(task, sight.task_state, now, policy), None
+        reason = f'busy: {sight.task_state}'
+        return _put_off(task, _RETRY, reason, now), None
     task = _adapt(task, sight)
     if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
@@ -143,7 +148,7 @@ def answered(task: Task, request: Request, answer: Answer, now: float) -> Task:
             task, request_ids=(*task.request_ids, answer.request_id)
         )
     if answer.is_accepted:
-        return dataclasses.replace(task, is_sure=True)
+        return dataclasses.replace(task, is_sure=True, put_off=0)
     if not answer.is_refused:
         return dataclasses.replace(task, reason=answer.message)
     if request.action in _START.values():
@@ -181,14 +186,21 @@ def commanded(task: Task, action: Action, now: float) -> Task:
     return dataclasses.replace(task, is_forced=True)
 
 
-def _busy(task: Task, doing: str, now: float, policy: Policy) -> Task:
-    """Put a move off while something else is done to the server."""
-    began = task.since or now
-    if now - began > policy.deadlines.busy:
-        return end(task, Phase.FAILED, f'is still busy: {doing}', now=now)
+def _put_off(task: Task, seconds: float, reason: str, now: float) -> Task:
+    """Wait with a move that Nova does not take now."""
     return dataclasses.replace(
-        task, since=began, not_before=now + _RETRY, reason=f'busy: {doing}'
+        to(task, Phase.PENDING, now),
+        not_before=now + seconds,
+        put_off=task.put_off + seconds,
+        reason=reason,
     )
+
+
+def _given_up(task: Task, now: float) -> Task:
+    """Nova has not taken a move for too long."""
+    reason = f'could not begin for {task.put_off:.0f} s: {task.reason}'
+    remedy = f'openstack server migration preflight {task.server_id}'
+    return end(task, Phase.FAILED, reason, remedy, now=now)
 
 
 def _adapt(task: Task, sight: Sight) -> Task:
@@ -271,14 +283,11 @@ def _attach(
 
 def _refused(task: Task, answer: Answer, now: float) -> Task:
     """Nova did not take the request for a move: nothing has happened."""
-    if answer.status_code in (404, 409):
+    if answer.status_code in (404, 409, 429):
         # gone, or busy with something else: look again before anything
-        return dataclasses.replace(
-            to(task, Phase.PENDING, now),
-            not_before=now + _RETRY,
-            tries=task.tries - 1,
-            reason=answer.message,
-        )
+        task = dataclasses.replace(task, tries=task.tries - 1)
+        seconds = min(max(_RETRY, task.put_off), _LONGEST_RETRY)
+        return _put_off(task, seconds, answer.message, now)
     return end(
         task,
         Phase.FAILED,
@@ -309,15 +318,12 @@ def _asked(
         reason = f'is on {sight.host}, but Nova shows no migration of it'
         return end(task, Phase.SKIPPED, reason, now=now), None
     if not task.is_sure:
-        reason = 'the answer was lost and Nova shows nothing of the request'
-        return (
-            dataclasses.replace(
-                to(task, Phase.PENDING, now),
-                tries=task.tries - 1,
-                reason=reason,
-            ),
-            None,
+        answer = task.reason or 'no answer came'
+        reason = f'{answer}, and Nova shows nothing of the request'
+        task = dataclasses.replace(
+            task, tries=task.tries - 1, put_off=task.put_off + waited
         )
+        return _put_off(task, 0, reason, now), None
     return settle.try_again(
         task, 'Nova took the request, but shows no migration', now, policy
     )

@@ -191,7 +191,8 @@ class Task:
     cannot fail a new move. ``started`` is when the move was first asked for,
     ``since`` when its phase began, ``looked`` when the server was last
     looked at, and ``entered`` holds every phase with the time it began.
-    ``is_sure`` says that Nova's answer to the request has come.
+    ``is_sure`` says that Nova's answer to the request has come, ``put_off``
+    how many seconds Nova has not taken it, in a row.
     ``aborted`` says why we asked for an abort, ``refused`` holds the hosts
     that it could not go to, ``groups`` its anti-affinity groups,
     ``attempts`` how each try before this one ended.
@@ -206,6 +207,7 @@ class Task:
     started: float | None = None
     looked: float | None = None
     not_before: float = 0
+    put_off: float = 0
     was: str | None = None
     baseline: int = 0
     tries: int = 0
