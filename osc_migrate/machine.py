@@ -52,6 +52,8 @@ _MOVABLE = {
     False: ('active', 'paused', 'stopped'),
     True: ('active', 'stopped', 'error'),
 }
+# of the tasks of a server: of a live or cold migration, an evacuation
+_MOVING = ('migrating', 'resize_', 'rebuild')
 # seconds after which even a quiet migration's server is looked at
 _LOOK_AGAIN = 30.0
 _RETRY = 5.0
@@ -76,6 +78,8 @@ def advance(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
     record = seen.record
     if record is None or record.id <= task.baseline:
         return _asked(task, seen.sight, now, policy)
+    if task.is_ours and not _is_own(task, record):
+        return _overtaken(task, seen.sight, record, now)
     task = _with_record(task, record, now)
     if record.status in ('completed', 'done', 'confirmed'):
         return settle.well(task, seen.sight, now, policy)
@@ -102,7 +106,8 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
     way = task.move.migration_type
     is_evacuation = way is model.MigrationType.EVACUATE
     if sight.task_state is not None and not is_evacuation:
-        if record is not None and record.status not in TERMINAL_RECORDS:
+        is_moving = sight.task_state.startswith(_MOVING)
+        if is_moving and record and record.status not in TERMINAL_RECORDS:
             return _attach(task, sight, record, now), None
         reason = f'busy: {sight.task_state}'
         return _put_off(task, _RETRY, reason, now), None
@@ -278,7 +283,34 @@ def _attach(
         was=task.was or sight.vm_state,
         tries=task.tries,
         refused=task.refused,
+        groups=task.groups,
+        attempts=task.attempts,
+        request_ids=task.request_ids,
+        entered=task.entered,
     )
+
+
+def _is_own(task: Task, record: model.Migration) -> bool:
+    """Whether a record can be that of the move that we asked for."""
+    return (
+        _way(record) is task.move.migration_type
+        and record.migration_type != 'resize'
+        and record.source_compute == task.move.source
+        and (task.record is None or task.record.id == record.id)
+    )
+
+
+def _overtaken(
+    task: Task, sight: Sight | None, record: model.Migration, now: float
+) -> Step:
+    """Ours has ended unseen, or never began: there is one of another's."""
+    if sight is None:
+        return task, look(task)
+    if record.source_compute == task.move.source:
+        return _attach(task, sight, record, now), None
+    phase = Phase.SKIPPED if task.record is None else Phase.DONE
+    reason = f'was moved on by somebody else, and is on {sight.host}'
+    return end(task, phase, reason, now=now), None
 
 
 def _refused(task: Task, answer: Answer, now: float) -> Task:
