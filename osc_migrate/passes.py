@@ -16,8 +16,8 @@ import statistics
 SAME_PASS = 0.05  # of what was sent: growing by less begins no pass
 BLOCK = 4  # samples that together tell the size of short passes
 ALIKE, PARTS, OFF = 5, 4, 0.04  # what shows that passes are equal, see below
-EXACT, ROUGH = 0.03, 0.2  # relative error of a size
-SURE = 1.3  # standard errors
+EXACT, ROUGH = 0.01, 0.2  # relative error of a size, at least
+SURE = 1.3  # standard errors, more of them where sizes are few
 LEVEL = 0.022  # a pass that surely shrinks by less is level
 WORTHWHILE = 0.5  # but not if all of them shrink by this much together
 FALLING = 0.02  # one that surely shrinks by more is falling
@@ -59,6 +59,7 @@ class Trend:
     slope: float
     error: float
     size: float  # where it ends
+    count: int
     span: float  # bytes sent from its beginning to its end
 
     @property
@@ -69,7 +70,8 @@ class Trend:
     @property
     def is_level(self) -> bool:
         """Whether they do not, even if they do more than it looks."""
-        fall = SURE * self.error - self.slope
+        sure = SURE * (1 + 2 / (self.count - 2))
+        fall = sure * self.error - self.slope
         return fall < LEVEL and fall * self.span < WORTHWHILE * self.size
 
     @property
@@ -109,12 +111,11 @@ def measure(moments: list[Moment], steps: list[Step]) -> list[Size]:
     """Tell how large passes were, as far as the steps tell."""
     if not _is_first_known(moments, steps[0]):
         steps = steps[1:]
-    equal = _equal_passes(moments, steps)
+    known = _equal_passes(moments, steps) | _single_passes(moments, steps)
     sizes: list[Size] = []
     block: list[Step] = []
     for step in steps:
-        is_one = _is_one_pass(moments, step)
-        size = step.grown if is_one else equal.get(step.index)
+        size = known.get(step.index)
         if size:
             sizes.append(Size(step.index, step.before, size, EXACT))
             block = []
@@ -148,14 +149,20 @@ def _is_first_known(moments: list[Moment], step: Step) -> bool:
     )
 
 
-def _is_one_pass(moments: list[Moment], step: Step) -> bool:
-    """Whether the step cannot be two passes.
+def _single_passes(
+    moments: list[Moment], steps: list[Step]
+) -> dict[int, float]:
+    """Find steps that cannot be two passes, which gives the size of one.
 
-    Each would be about half the step; but none is smaller than what remains
-    in it or, unless passes grow, in a later one.
+    Of two, each would be about half the step; but no pass is smaller than
+    what remains in it or, unless passes grow, in a later one.
     """
-    later = [moment.remaining for moment in moments[step.index :][:3]]
-    return 0.95 * later[0] <= step.grown < 1.9 * max(later)
+    sizes: dict[int, float] = {}
+    for step in steps:
+        later = [moment.remaining for moment in moments[step.index :][:3]]
+        if 0.95 * later[0] <= step.grown < 1.9 * max(later):
+            sizes[step.index] = step.grown
+    return sizes
 
 
 def _block_size(moments: list[Moment], block: list[Step]) -> Size:
@@ -179,10 +186,11 @@ def _equal_passes(
     """
     sizes: dict[int, float] = {}
     usual, begin = 0.0, 0
+    singles = _single_passes(moments, steps)
     for end in range(ALIKE, len(steps) + 1):
         alike = steps[end - ALIKE : end]
-        ones = [step.grown for step in alike if _is_one_pass(moments, step)]
-        usual = ones[-1] if ones else usual
+        for step in alike:
+            usual = singles.get(step.index, usual)
         seen = moments[alike[0].index : alike[-1].index + 1]
         largest = max(moment.remaining for moment in seen)
         size = _common_size([step.grown for step in alike], largest, usual)
@@ -199,17 +207,12 @@ def _common_size(grown: list[int], largest: int, usual: float) -> float | None:
     sizes = []
     for parts in range(1, PARTS + 1):
         size = min(grown) / parts
-        numbers = [round(step / size) for step in grown]
+        if size < 0.95 * largest:
+            break
+        counts = [step / size for step in grown]
         is_likely = size <= 4 * largest or abs(size - usual) < 0.1 * usual
-        if (
-            size >= 0.95 * largest
-            and is_likely
-            and all(
-                abs(step / size - number) < OFF
-                for step, number in zip(grown, numbers, strict=True)
-            )
-        ):
-            sizes.append(sum(grown) / sum(numbers))
+        if is_likely and all(abs(n - round(n)) < OFF for n in counts):
+            sizes.append(sum(grown) / sum(map(round, counts)))
     return min(sizes, key=lambda size: abs(size - usual), default=None)
 
 
@@ -228,5 +231,6 @@ def draw_trend(sizes: list[Size]) -> Trend:
         slope=slope,
         error=math.sqrt((1 + scatter) / (len(sizes) - 1) / square),
         size=level + slope * points[-1][1],
+        count=len(sizes),
         span=sizes[-1].before - sizes[0].before,
     )

@@ -22,6 +22,7 @@ LONG_FALL = 8  # and afterwards, where sampling can feign some
 WINDOW = 10  # samples that a rate and a low point are taken from
 FEWEST, FEW, MOST = 3, 4, 16  # sizes that a trend is drawn through
 BRIEF = 0.125  # of what is sent from sample to sample: it fits in a downtime
+BRIEFLY = 8  # samples that show nothing larger
 SHORT = 0.3  # of it: passes this short are hard to measure
 SILENCE = 6  # usual times between samples without a new one
 
@@ -203,7 +204,7 @@ def _measured(
         predicted_pause_seconds=left / rate,
         is_low_point=len(window) > FALLS
         and lower <= len(window) // 5
-        and age < left / rate <= _usual_gap(moments),
+        and age <= left / rate <= _usual_gap(moments),
     )
 
 
@@ -211,13 +212,15 @@ def _rate(moments: list[passes.Moment]) -> float | None:
     """Return the bytes sent a second, if any were."""
     first, last = moments[-WINDOW:][0], moments[-1]
     seconds, sent = last.at - first.at, passes.sent(first, last)
-    return sent / seconds if seconds > 0 and sent > 0 else None
+    rate = sent / seconds if seconds > 0 else 0.0
+    return rate if rate > 0 else None
 
 
 def _usual_gap(moments: list[passes.Moment]) -> float:
     pairs = itertools.pairwise(moments[-WINDOW:])
     gaps = [after.at - before.at for before, after in pairs]
-    return statistics.median(gaps) if gaps else math.inf
+    usual = statistics.median(gaps) if gaps else 0.0
+    return usual if usual > 0 else math.inf
 
 
 def _is_copying_disk(
@@ -235,12 +238,13 @@ def _judge_disk(
 ) -> Progress:
     rate, recent = _rate(disk), disk[-FALLS - 1 :]
     seen = dataclasses.replace(seen, transfer_rate=rate)
-    left = disk[-1].remaining + (memory[-1].remaining if memory else 0)
     reason = f'disks go first, {_amount(disk[-1].remaining)} left'
-    falls = len(recent) > FALLS and recent[-1].remaining < recent[0].remaining
-    if rate and falls:
-        return _converging(seen, reason, left / rate)
-    return _unknown(seen, reason)
+    if len(recent) <= FALLS or recent[-1].remaining >= recent[0].remaining:
+        return _unknown(seen, reason)
+    if not (memory and rate):
+        return _converging(seen, reason, None)
+    left = disk[-1].remaining + memory[-1].remaining
+    return _converging(seen, reason, left / rate)
 
 
 def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
@@ -253,19 +257,19 @@ def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
         return _judge_first_pass(seen, moments[-1], falls)
     only_falls = falls == len(moments) - 1
     sizes = passes.measure(moments, steps)
-    recent = moments[-passes.BLOCK - 1 :]
+    recent = moments[-BRIEFLY:]
     sent = passes.sent(recent[0], recent[-1]) / (len(recent) - 1)
     most = max(moment.remaining for moment in recent)
     if (
         most <= BRIEF * sent
-        and len(recent) > passes.BLOCK
+        and len(recent) == BRIEFLY
         and not passes.is_exact(sizes, steps)
     ):
-        reason = f'passes are short by now, {_amount(most)} at most'
+        reason = f'passes are short by now, at most {_amount(most)}'
         return _converging(seen, reason, None)
     few = FEW if sizes and sizes[-1].size < SHORT * sent else FEWEST
     if len(sizes) < few and not (only_falls and falls >= LONG_FALL):
-        return _unknown(seen, f'only {len(sizes)} passes measured yet')
+        return _unknown(seen, f'only {len(sizes)} passes are measured yet')
     if len(sizes) < few:
         return _converging(seen, 'what remains has only fallen', None)
     return _judge_sizes(seen, sizes, only_falls=only_falls)
@@ -287,23 +291,24 @@ def _judge_sizes(
     few = passes.draw_trend(sizes[-FEW:])
     many = passes.draw_trend(sizes[-MOST:])
     rate, left = seen.transfer_rate, seen.predicted_pause_seconds
-    reason = f'{_amount(few.size)} a pass, {100 * few.slope:+.1f} % each time'
+    passed = f'passes of {_amount(few.size)}, {100 * few.slope:+.1f} % each'
     if rate:
         dirty_rate = max(0.0, rate * (1 + many.slope))
         seen = dataclasses.replace(seen, dirty_rate=dirty_rate)
     if many.is_level and (few.is_falling or only_falls):
-        return _unknown(seen, f'{reason}, as many as before did not')
+        return _unknown(seen, f'{passed}, but level before')
     if many.is_level:
-        verdict = Verdict.NOT_CONVERGING
-        return dataclasses.replace(seen, verdict=verdict, reason=reason)
+        return dataclasses.replace(
+            seen, verdict=Verdict.NOT_CONVERGING, reason=f'{passed}: level'
+        )
     falling = [trend for trend in (many, few) if trend.is_falling]
     if falling and few.slope < -passes.FALLING / 2:
         if rate and left is not None:
             left += falling[0].following / rate
-        return _converging(seen, reason, left)
+        return _converging(seen, f'{passed}: they shrink', left)
     if only_falls:
-        return _converging(seen, f'{reason}, what remains only falls', None)
-    return _unknown(seen, f'{reason}, not sure yet')
+        return _converging(seen, 'what remains has only fallen', None)
+    return _unknown(seen, f'{passed}: not sure yet')
 
 
 def _falls(moments: list[passes.Moment]) -> int:
