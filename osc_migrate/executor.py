@@ -88,6 +88,7 @@ class Executor:
         self._records: dict[str, model.Migration] = {}
         self._newest = ''
         self._fresh = ''
+        self._changed: dict[str, float] = {}
         self._figures_at: dict[str, float] = {}
         self._figures_left = 0
         self._silent_since: float | None = None
@@ -144,6 +145,7 @@ class Executor:
         while True:
             self._tick()
             if self._is_over() and until():
+                self._give_up()
                 return tuple(self._tasks.values())
             self._sleep(self._interval())
 
@@ -193,9 +195,30 @@ class Executor:
         return all(
             task.phase.is_final
             or task.phase is Phase.STUCK
-            or (task.phase is Phase.PENDING and self.is_stopping)
+            or (
+                task.phase is Phase.PENDING
+                and (self.is_stopping or self._is_blocked(task))
+            )
             for task in self._tasks.values()
         )
+
+    def _is_blocked(self, task: Task) -> bool:
+        """Whether what is stuck, and may never end, is in the way."""
+        stuck = [
+            limits_module.of_task(other)
+            for other in self._tasks.values()
+            if other.phase is Phase.STUCK
+        ]
+        return not self._limits.allow(limits_module.of_task(task), stuck)
+
+    def _give_up(self) -> None:
+        """End the moves that have no slot to wait for."""
+        reason = 'was not begun: stuck migrations hold all that is allowed'
+        for task in tuple(self._tasks.values()):
+            if task.phase is Phase.PENDING and not self.is_stopping:
+                remedy = 'openstack server migration list --status running'
+                now = self._clock()
+                self._put(end(task, Phase.FAILED, reason, remedy, now=now))
 
     def _tick(self) -> None:
         """Look at what is under way, then start what may start."""
@@ -229,6 +252,8 @@ class Executor:
             known = self._records.get(record.server_id)
             if known is None or record.id >= known.id:
                 self._records[record.server_id] = record
+                if record != known:
+                    self._changed[record.server_id] = self._clock()
             moment = record.updated_at or record.created_at
             self._newest = max(self._newest, _before(moment, _OVERLAP))
             self._fresh = max(self._fresh, _before(moment, _ORPHANED))
@@ -316,6 +341,7 @@ class Executor:
             for record in self._records.values()
             if record.status not in (*TERMINAL_RECORDS, 'finished')
             and (record.updated_at or record.created_at) > self._fresh
+            and self._clock() - self._changed[record.server_id] < _ORPHANED
             and not (
                 record.server_id in self._tasks
                 and self._tasks[record.server_id].phase.holds_slot
