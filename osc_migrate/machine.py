@@ -161,7 +161,7 @@ def answered(task: Task, request: Request, answer: Answer, now: float) -> Task:
     if request.action is Action.FORCE_COMPLETE:
         # it has perhaps just ended, or the guest is paused: go on watching
         return dataclasses.replace(
-            task, is_forced=False, reason=answer.message
+            task, not_before=now + _LONGEST_RETRY, reason=answer.message
         )
     if request.action is Action.RESET_STATE:
         return end(

@@ -21,7 +21,7 @@ from osc_migrate.task import to
 
 # nova.compute.power_state: running, paused
 ALIVE = {1: 'active', 3: 'paused'}
-# seconds before a confirmation that Nova did not take is asked for again
+# seconds before what Nova did not take is asked for again
 _RETRY = 10.0
 
 
@@ -48,8 +48,9 @@ def to_confirm(
     if task.phase is not Phase.STUCK and (
         now - task.since > policy.deadlines.confirming
     ):
+        reason = task.reason or f'is {sight.status}: not confirmed'
         remedy = f'openstack server migration confirm {task.server_id}'
-        return end(task, Phase.STUCK, task.reason, remedy, now=now), None
+        return end(task, Phase.STUCK, reason, remedy, now=now), None
     is_ready = (
         sight.status == 'VERIFY_RESIZE'
         and sight.task_state is None
@@ -128,7 +129,14 @@ def badly(task: Task, sight: Sight | None, now: float, policy: Policy) -> Step:
     task = dataclasses.replace(
         to(task, Phase.RESETTING, now), reason=reason, remedy=remedy
     )
-    return task, Request(action=Action.RESET_STATE, server_id=task.server_id)
+    return _reset(task, now)
+
+
+def _reset(task: Task, now: float) -> Step:
+    """Ask Nova to call the server active again."""
+    return dataclasses.replace(task, not_before=now + _RETRY), Request(
+        action=Action.RESET_STATE, server_id=task.server_id
+    )
 
 
 def _resetting(task: Task, sight: Sight, now: float, policy: Policy) -> Step:
@@ -140,6 +148,8 @@ def _resetting(task: Task, sight: Sight, now: float, policy: Policy) -> Step:
     if sight.vm_state == 'active' and sight.task_state is None:
         # Nova can reset to active only; the guest itself is still paused
         return task, Request(action=Action.PAUSE, server_id=task.server_id)
+    if sight.vm_state == 'error' and now >= task.not_before:
+        return _reset(task, now)
     return task, None
 
 

@@ -21,6 +21,8 @@ from osc_migrate.task import end
 from osc_migrate.task import to
 
 _GIB = 1024**3
+# seconds before an abort that Nova did not take is asked for again
+_RETRY = 10.0
 
 
 def act(task: Task, now: float, policy: Policy) -> Step:
@@ -30,6 +32,9 @@ def act(task: Task, now: float, policy: Policy) -> Step:
     if task.phase is Phase.ABORTING:
         if spent > deadlines.aborting:
             return _stuck(task, 'Nova does not abort it', now), None
+        if not task.is_sure and now >= task.not_before:
+            # refused, or never heard of: to abort twice is no harm
+            return abort(task, task.aborted, now)
         return task, None
     if task.phase is Phase.STUCK:
         return task, None
@@ -69,7 +74,11 @@ def abort(task: Task, why: str, now: float) -> Step:
     """Ask Nova to abort the migration of a task."""
     assert task.record is not None
     return dataclasses.replace(
-        to(task, Phase.ABORTING, now), aborted=why, reason=why
+        to(task, Phase.ABORTING, now),
+        aborted=why,
+        reason=why,
+        is_sure=False,
+        not_before=now + _RETRY,
     ), Request(
         action=Action.ABORT,
         server_id=task.server_id,
@@ -84,16 +93,21 @@ def _running(task: Task, late: str, now: float, policy: Policy) -> Step:
         seen is not None and seen.verdict is progress.Verdict.NOT_CONVERGING
     )
     why = late or (seen.reason if seen is not None and is_endless else '')
-    if not why or task.is_forced or policy.on_stall is OnStall.WAIT:
+    if task.is_forced and now < task.not_before:
+        return task, None
+    if not why or policy.on_stall is OnStall.WAIT:
         return dataclasses.replace(task, reason=why), None
     if policy.on_stall is OnStall.ABORT:
         return abort(task, why, now)
+    if late and task.is_forced:
+        return abort(task, f'{why}, and could not be forced to end', now)
     pause = seen.predicted_pause_seconds if seen is not None else None
     if pause is not None and pause <= policy.max_pause:
         assert task.record is not None
         return dataclasses.replace(
             task,
             is_forced=True,
+            not_before=now + policy.deadlines.aborting,
             reason=f'{why}; completed by force, pause {pause:.1f} s',
         ), Request(
             action=Action.FORCE_COMPLETE,
