@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
+from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
 from osc_migrate import leftovers
 from osc_migrate import machine
@@ -119,10 +120,12 @@ class Drain:
         snapshot = snapshot or self.snapshot
         options = self._options
         chosen = self._selection.choose(snapshot, self.host.name)
+        limit = self._selection.limit
+        over = set(done)
         servers = {
             server_id: snapshot.servers[server_id]
             for server_id in chosen
-            if server_id not in set(done)
+            if server_id not in over
         }
         plan = planner.plan(
             dataclasses.replace(snapshot, servers=servers),
@@ -133,7 +136,9 @@ class Drain:
             to=options.to,
             ignore=options.ignore,
         )
-        moves = plan.moves[: self._selection.limit]
+        moves = plan.moves
+        if limit is not None:
+            moves = moves[: max(0, limit - len(over))]
         if options.is_scheduled:
             moves = tuple(
                 dataclasses.replace(move, destination=None) for move in moves
@@ -164,10 +169,17 @@ class Drain:
     def choose(self, task: Task) -> str | None:
         """Choose another destination; after two refusals Nova does."""
         options = self._options
-        if len(task.refused) >= _REFUSALS or options.is_scheduled:
+        if options.is_scheduled:
             return None
-        snapshot = self._cloud.snapshot(servers=[task.server_id])
+        if len(task.refused) >= _REFUSALS and not options.to:
+            return None
+        try:
+            snapshot = self._cloud.snapshot(servers=[task.server_id])
+        except exceptions.ServerNotFound:
+            return None
+        # where it may only go to few hosts, one that failed is tried again
         hosts = (options.to or snapshot.hosts.keys()) - task.refused
+        hosts = hosts or options.to
         plan = planner.plan(
             snapshot,
             self.host.name,
@@ -175,7 +187,9 @@ class Drain:
             to=hosts - {self.host.name},
             ignore=options.ignore,
         )
-        return next((move.destination for move in plan.moves), None)
+        if plan.moves:
+            return plan.moves[0].destination
+        return min(hosts) if options.to else None
 
     def run(
         self, plan: planner.Plan, executor: executor_module.Executor
@@ -225,18 +239,24 @@ class Drain:
     def _leftovers(self, tasks: Iterable[Task]) -> list[leftovers.Leftover]:
         """Say what is left; of chosen servers, only what is left of them."""
         found = leftovers.find(self._cloud, self.host, tasks)
-        if self._selection.is_everything:
+        selection = self._selection
+        if selection.is_everything:
             return found
         meant = {task.server_id for task in tasks}
-        return [left for left in found if left.id in meant]
+        if selection.limit is None:
+            meant.update(selection.choose(self.snapshot, self.host.name))
+        return [left for left in found if {left.id, left.name} & meant]
 
     def under_way(self) -> list[Task]:
         """Find the moves from the host that have begun and not ended.
 
         Among them are cold migrations of this drain that wait for their
-        confirmation, and servers that a failed live migration of this drain
-        left in ERROR although their guests run.
+        confirmation, and servers that a migration of this drain left in
+        ERROR, here or there. What others began is only followed if its
+        server is meant.
         """
+        everything = self._selection.is_everything
+        meant = self._selection.choose(self.snapshot, self.host.name)
         newest: dict[str, model.Migration] = {}
         for record in self._cloud.migrations(source_compute=self.host.name):
             known = newest.setdefault(record.server_id, record)
@@ -244,6 +264,8 @@ class Drain:
         found = []
         for record in newest.values():
             is_ours = self._is_ours(record)
+            if not (is_ours or everything or record.server_id in meant):
+                continue
             if not _is_of_interest(record, is_ours=is_ours):
                 continue
             sight = self._cloud.look(record.server_id)
@@ -284,7 +306,7 @@ def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:
         # an owner's resize is not ours to confirm
         return is_ours and record.migration_type == 'migration'
     if record.status in ('failed', 'error', 'cancelled'):
-        return is_ours and record.migration_type == 'live-migration'
+        return is_ours
     return record.status not in TERMINAL_RECORDS
 
 
@@ -294,5 +316,5 @@ def _agrees(sight: Sight, record: model.Migration) -> bool:
     Records that a restart of nova-compute left behind look the same.
     """
     if record.status in TERMINAL_RECORDS:
-        return sight.status == 'ERROR' and sight.host == record.source_compute
+        return sight.status == 'ERROR'
     return bool(sight.task_state) or sight.status == 'VERIFY_RESIZE'

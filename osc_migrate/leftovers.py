@@ -131,7 +131,7 @@ def _allocation(
     return Leftover(
         kind='allocation',
         id=consumer,
-        name='',
+        name=record.server_id if record else '',
         message=message,
         remedy=remedy,
         is_expected=is_expected,
