@@ -17,17 +17,16 @@ from osc_lib.command import command
 from osc_migrate.osc import access
 from osc_migrate.osc import keys
 from osc_migrate.osc import options
+from osc_migrate.osc import screen
 
 if typing.TYPE_CHECKING:
-    from osc_migrate import live_table as live_table_module
     from osc_migrate import past as past_module
     from osc_migrate import watch as watch_module
     from osc_migrate.outcome import Outcome
-    from osc_migrate.task import Action
 
 
 class WatchMigrations(command.Command):
-    """Follow migrations, whoever began them, until all have ended
+    """Follow migrations, whoever began them, until all have ended.
 
     Changes nothing unless told to, by --on-stall or by a key. Exit code: 0
     all ended well, 1 failure, 2 usage, 3 some did not, 4 the time was over or
@@ -73,23 +72,23 @@ class WatchMigrations(command.Command):
         """Follow what is under way, and sum up how it ended."""
         from osc_migrate import watch
 
-        screen = _Screen(parsed_args)
+        view = screen.Screen(parsed_args)
         following = watch.Watch(
             access.cloud(self.app.client_manager),
             policy=_policy(parsed_args),
-            reporters=[screen.report],
-            wait=screen.wait,
-            orders=screen.orders,
-            obeyed=screen.obeyed,
+            reporters=[view.report],
+            wait=view.wait,
+            orders=view.orders,
+            obeyed=view.obeyed,
         )
         wanted, names = _wanted(following.cloud, parsed_args)
-        screen.cloud = following.cloud
+        view.cloud = following.cloud
         is_interrupted = False
         try:
-            with screen:
+            with view:
                 ended = following.run(
                     wanted,
-                    until=lambda: not parsed_args.follow,
+                    until=view.rests,
                     timeout=parsed_args.timeout,
                 )
         except KeyboardInterrupt:
@@ -121,92 +120,6 @@ class WatchMigrations(command.Command):
                     f'{last.dest_compute}, is {last.status} since '
                     f'{last.updated_at or last.created_at} UTC'
                 )
-
-
-class _Screen:
-    """What the operator sees, and the keys that come back.
-
-    ``cloud`` may be set to what tells whether Nova answers.
-    """
-
-    def __init__(self, parsed_args: argparse.Namespace) -> None:
-        from osc_migrate import report
-
-        self._stack = contextlib.ExitStack()
-        self._keyboard: keys.Keyboard | None = None
-        self._table: live_table_module.LiveTable | None = None
-        self._dialogue = keys.Dialogue()
-        self._is_table = parsed_args.format == 'table' and (
-            sys.stderr.isatty() and not parsed_args.plain
-        )
-        self._unreachable: str | None = None
-        self.cloud: Any = None
-        if parsed_args.format == 'json':
-            self._write: Any = report.JsonLines(sys.stdout)
-        else:
-            self._write = report.Lines(sys.stderr)
-
-    def __enter__(self) -> '_Screen':
-        if self._is_table:
-            from osc_migrate import live_table
-
-            self._table = live_table.LiveTable('Migrations')
-            if sys.stdin.isatty():
-                keyboard = keys.Keyboard(sys.stdin.fileno())
-                self._keyboard = self._stack.enter_context(keyboard)
-            self._write = self._stack.enter_context(self._table)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
-
-    def report(self, task: Any) -> None:
-        """Show a task that changed."""
-        self._write(task)
-        self._show()
-
-    def obeyed(self, text: str) -> None:
-        """Say what became of an order."""
-        self._write.note(text)
-        self._dialogue.footer = keys.HELP
-        self._show()
-
-    def orders(self) -> list[tuple[str, 'Action']]:
-        """Return what was ordered by key since the last time."""
-        return self._dialogue.take()
-
-    def wait(self, seconds: float) -> None:
-        """Wait, and meanwhile take keys.
-
-        :raises KeyboardInterrupt: the operator wants to leave
-        """
-        self._tell_trouble()
-        end = time.monotonic() + seconds
-        if self._keyboard is None:
-            keys.wait(seconds)
-            return
-        assert self._table is not None
-        while (left := end - time.monotonic()) > 0:
-            for key in self._keyboard.read(left):
-                self._dialogue.press(key, self._table.shown())
-                self._show()
-            if self._dialogue.is_over:
-                raise KeyboardInterrupt
-
-    def _tell_trouble(self) -> None:
-        """Say it when Nova does not answer, and when it does again."""
-        trouble = self.cloud.unreachable if self.cloud is not None else None
-        if trouble and not self._unreachable:
-            self._write.note(f'Nova does not answer: {trouble}')
-        elif self._unreachable and not trouble:
-            self._write.note('Nova answers again')
-        self._unreachable = trouble
-
-    def _show(self) -> None:
-        if self._table is not None and self._keyboard is not None:
-            self._dialogue.follow(self._table.shown())
-            self._table.selected = self._dialogue.selected
-            self._table.footer = self._dialogue.footer
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
