@@ -44,30 +44,8 @@ def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
                 group=group.id,
                 members=there,
             )
-            continue
-        moving = _moving(group, destination.name, candidate)
-        counted = {record.server_id for record in moving}.union(there)
-        if len(counted) >= most:
-            say = (
-                checks.error
-                if all(record.status == 'finished' for record in moving)
-                else checks.wait
-            )
-            listed = ', '.join(f'{m.server_id} ({m.status})' for m in moving)
-            yield say(
-                f'counts members of the anti-affinity group {group.name} '
-                f'that move there or from there: {listed}',
-                'openstack server migration list --host {destination}',
-                group=group.id,
-                members=sorted(counted),
-            )
-        elif _is_unlocated(group, candidate):
-            yield checks.unknown(
-                f'whether members of the anti-affinity group {group.name} '
-                'are there is unknown',
-                'ask somebody with the role admin',
-                group=group.id,
-            )
+        else:
+            yield from _unsettled(group, there, candidate)
 
 
 @checks.destination_check('group-affinity', alike=_grouped)
@@ -121,6 +99,37 @@ def membership(candidate: checks.Candidate) -> Iterator[checks.Draft]:
                 _SHOW + group.id,
                 group=group.id,
             )
+
+
+def _unsettled(
+    group: model.ServerGroup, there: list[str], candidate: checks.Candidate
+) -> Iterator[checks.Draft]:
+    """Count those that move, too, and say if some cannot be counted."""
+    destination = candidate.destination
+    assert destination is not None
+    moving = _moving(group, destination.name, candidate)
+    counted = {record.server_id for record in moving}.union(there)
+    if len(counted) >= group.max_server_per_host:
+        say = (
+            checks.error
+            if all(record.status == 'finished' for record in moving)
+            else checks.wait
+        )
+        listed = ', '.join(f'{m.server_id} ({m.status})' for m in moving)
+        yield say(
+            f'counts members of the anti-affinity group {group.name} '
+            f'that move there or from there: {listed}',
+            'openstack server migration list --host {destination}',
+            group=group.id,
+            members=sorted(counted),
+        )
+    elif _is_unlocated(group, candidate):
+        yield checks.unknown(
+            f'whether members of the anti-affinity group {group.name} '
+            'are there is unknown',
+            'ask somebody with the role admin',
+            group=group.id,
+        )
 
 
 def _others_on(

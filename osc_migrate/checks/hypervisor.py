@@ -176,12 +176,9 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             f'on {where}: grep cpu_ /etc/nova/nova.conf',
         )
     elif missing:
-        shown = ', '.join(missing[:_SHOWN])
-        if len(missing) > _SHOWN:
-            shown += f' and {len(missing) - _SHOWN} more'
         yield checks.unknown(
-            f'lacks the CPU features {shown}; Nova refuses unless the guest '
-            'has a CPU model of its own (cpu_mode = custom)',
+            f'lacks the CPU features {_few(missing)}; Nova refuses unless the '
+            'guest has a CPU model of its own (cpu_mode = custom)',
             f'on {where}: grep cpu_ /etc/nova/nova.conf',
             missing=missing,
         )
@@ -223,6 +220,13 @@ def _processors(
     if not candidate.is_live or source is None:
         return None, None
     return source.cpu_info, destination.cpu_info
+
+
+def _few(names: list[str]) -> str:
+    """List the first names, and how many more there are."""
+    shown = ', '.join(names[:_SHOWN])
+    more = len(names) - _SHOWN
+    return f'{shown} and {more} more' if more > 0 else shown
 
 
 def _dotted(version: int) -> str:

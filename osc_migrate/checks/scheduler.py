@@ -6,7 +6,7 @@ API, so what only some filters look at is unknown, and said only of servers
 and hosts that carry what these filters look for.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 
 from osc_migrate import checks
 from osc_migrate import model
@@ -129,11 +129,7 @@ def drift(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         name: sum(amounts.get(name, 0) for amounts in held.values())
         for name in _COMPARED
     }
-    total = server.request.total
-    wants = {name: total.get(name, 0) for name in _COMPARED}
-    if has['PCPU'] == 0 and wants['PCPU']:
-        # dedicated CPUs of a host that offers none, taken from its VCPU
-        wants = {**wants, 'PCPU': 0, 'VCPU': wants['VCPU'] + wants['PCPU']}
+    wants = _wants(server, has)
     differing = [name for name in _COMPARED if has[name] != wants[name]]
     if differing:
         text = ', '.join(
@@ -146,6 +142,16 @@ def drift(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             held=has,
             request=wants,
         )
+
+
+def _wants(server: model.Server, has: Mapping[str, int]) -> dict[str, int]:
+    """Return what a move asks for, of what is compared."""
+    total = server.request.total
+    wants = {name: total.get(name, 0) for name in _COMPARED}
+    if has['PCPU'] == 0 and wants['PCPU']:
+        # dedicated CPUs of a host that offers none, taken from its VCPU
+        wants = {**wants, 'PCPU': 0, 'VCPU': wants['VCPU'] + wants['PCPU']}
+    return wants
 
 
 def _foreign(

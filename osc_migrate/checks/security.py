@@ -28,8 +28,7 @@ def vtpm(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     security = candidate.wish.tpm_secret_security
     if security is None:
         return
-    way = candidate.migration_type
-    evidence = {'tpm_secret_security': security}
+    way, evidence = candidate.migration_type, {'tpm_secret_security': security}
     if way is model.MigrationType.EVACUATE:
         yield checks.error(
             'has a vTPM, with which Nova does not evacuate', **evidence

@@ -31,34 +31,30 @@ def copy(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Volumes are never copied. The time is for a link of 1 Gbit/s that nobody
     else uses.
     """
-    server, flavor = candidate.server, candidate.server.flavor
-    size = flavor.ephemeral
-    if not server.is_volume_backed:
-        size += flavor.disk
-    if candidate.migration_type is not model.MigrationType.COLD:
-        size += -(-flavor.swap // 1024)
-    if size == 0 and server.is_volume_backed:
+    size = _local_gigabytes(candidate)
+    if size == 0 and candidate.server.is_volume_backed:
         return
     amount = f'{size} GB of local disks' if size else 'local disks'
+    show = 'openstack server show {server} -c image -c flavor'
     if candidate.migration_type is model.MigrationType.EVACUATE:
         yield checks.warning(
             f'loses what is in its {amount}, unless the storage of the hosts '
             'is shared',
-            'openstack server show {server} -c image -c flavor',
+            show,
             disk_gb=size,
         )
     elif size == 0:
         yield checks.info(
             'has local disks of the size of its image, to be copied unless '
             'storage is shared',
-            'openstack server show {server} -c image',
+            show,
         )
     else:
         seconds = size * 1024 // _MIB_PER_SECOND
         yield checks.info(
             f'has {amount}, to be copied unless storage is shared '
             f'({_duration(seconds)} at 1 Gbit/s)',
-            'openstack server show {server} -c image -c flavor',
+            show,
             disk_gb=size,
             seconds=seconds,
         )
@@ -199,6 +195,17 @@ def shares(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             remedy,
             shares=list(server.shares),
         )
+
+
+def _local_gigabytes(candidate: checks.Candidate) -> int:
+    """Return the size of the disks that are copied or made anew."""
+    flavor = candidate.server.flavor
+    size = flavor.ephemeral
+    if not candidate.server.is_volume_backed:
+        size += flavor.disk
+    if candidate.migration_type is not model.MigrationType.COLD:
+        size += -(-flavor.swap // 1024)
+    return size
 
 
 def _may_have_shares(candidate: checks.Candidate) -> bool:
