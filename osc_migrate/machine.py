@@ -101,7 +101,8 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         reason = f'is on {sight.host} already; somebody else moved it'
         return end(task, Phase.SKIPPED, reason, now=now), None
     if task.put_off > policy.deadlines.busy:
-        return _given_up(task, now), None
+        reason = f'could not begin for {task.put_off:.0f} s: {task.reason}'
+        return _untaken(task, reason, now), None
     record = seen.record
     way = task.move.migration_type
     is_evacuation = way is model.MigrationType.EVACUATE
@@ -111,7 +112,7 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
             return _attach(task, sight, record, now), None
         reason = f'busy: {sight.task_state}'
         return _put_off(task, _RETRY, reason, now), None
-    task = _adapt(task, sight)
+    task = _adapt(task, sight, policy)
     if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
         return end(task, Phase.FAILED, reason, now=now), None
@@ -201,19 +202,19 @@ def _put_off(task: Task, seconds: float, reason: str, now: float) -> Task:
     )
 
 
-def _given_up(task: Task, now: float) -> Task:
-    """Nova has not taken a move for too long."""
-    reason = f'could not begin for {task.put_off:.0f} s: {task.reason}'
+def _untaken(task: Task, reason: str, now: float) -> Task:
+    """Nova does not take a move."""
     remedy = f'openstack server migration preflight {task.server_id}'
     return end(task, Phase.FAILED, reason, remedy, now=now)
 
 
-def _adapt(task: Task, sight: Sight) -> Task:
+def _adapt(task: Task, sight: Sight, policy: Policy) -> Task:
     """Change the way when the owner stopped or started the server."""
     way = task.move.migration_type
+    live = ('paused',) if policy.allow_cold else ('paused', 'active')
     if way is model.MigrationType.LIVE and sight.vm_state == 'stopped':
         way = model.MigrationType.COLD
-    elif task.was is None and sight.vm_state == 'paused':
+    elif way is model.MigrationType.COLD and sight.vm_state in live:
         way = model.MigrationType.LIVE
     return dataclasses.replace(
         task, move=dataclasses.replace(task.move, migration_type=way)
@@ -320,13 +321,7 @@ def _refused(task: Task, answer: Answer, now: float) -> Task:
         task = dataclasses.replace(task, tries=task.tries - 1)
         seconds = min(max(_RETRY, task.put_off), _LONGEST_RETRY)
         return _put_off(task, seconds, answer.message, now)
-    return end(
-        task,
-        Phase.FAILED,
-        f'Nova refused: {answer.message}',
-        f'openstack server migration preflight {task.server_id}',
-        now=now,
-    )
+    return _untaken(task, f'Nova refused: {answer.message}', now)
 
 
 def _asked(

@@ -188,11 +188,12 @@ def policy(parsed_args: argparse.Namespace) -> 'task_module.Policy':
     """Make the policy."""
     from osc_migrate import task
 
+    # a server comes back the way it left: nobody is powered off for that
+    may_stop = getattr(parsed_args, 'allow_cold', False)
     return task.Policy(
         on_stall=task.OnStall(parsed_args.on_stall),
         max_pause=parsed_args.max_pause,
-        # a server comes back the way it left: nobody is powered off for that
-        allow_cold=getattr(parsed_args, 'allow_cold', False),
+        allow_cold=may_stop or getattr(parsed_args, 'method', '') == 'cold',
         reset_state=not parsed_args.no_reset_state,
         deadlines=task.Deadlines(running_per_gib=parsed_args.timeout_per_gib),
     )
