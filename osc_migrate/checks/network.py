@@ -131,7 +131,10 @@ def binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     That takes a living agent of the kind that serves the port now, and on a
     flat or VLAN network one that maps its physical network (``bind_port`` in
     ``neutron/plugins/ml2/drivers/mech_agent.py`` and in
-    ``neutron/plugins/ml2/drivers/ovn/mech_driver/mech_driver.py``). Drivers
+    ``neutron/plugins/ml2/drivers/ovn/mech_driver/mech_driver.py``). Live,
+    Nova then takes another host. Cold, it moves the server first and finds a
+    port that it cannot plug (``get_config`` in
+    ``nova/virt/libvirt/vif.py``): the server ends there in ERROR. Drivers
     without agents are not judged.
     """
     destination, source = candidate.destination, candidate.source
