@@ -171,6 +171,9 @@ def servers(draw: st.DrawFn, name: str, places: list[str]) -> model.Server:
     )
 
 
+_POLICIES = ('anti-affinity', 'affinity', 'soft-affinity')
+
+
 @st.composite
 def clouds(draw: st.DrawFn) -> model.Snapshot:
     """Make a cloud of up to five hosts and eight servers."""
@@ -192,11 +195,7 @@ def clouds(draw: st.DrawFn) -> model.Snapshot:
         found.append(
             testing.group(
                 f'group-{number}',
-                policy=draw(
-                    st.sampled_from(
-                        ['anti-affinity', 'affinity', 'soft-affinity']
-                    )
-                ),
+                policy=draw(st.sampled_from(_POLICIES)),
                 max_server_per_host=draw(st.integers(1, 2)),
                 members={member.id: member.host for member in members},
             )
