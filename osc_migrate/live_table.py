@@ -181,10 +181,10 @@ def _wide(
     number = 0 if selected is None else len(str(len(tasks))) + 1
     has_disks = any(report.disk(task) for task in tasks)
     disks = 21 if has_disks else 0
-    left = width - number - disks - 8 - 14 - 10 - 10 - 16 - 5 - 21 - 11 - 12
+    left = width - number - disks - 8 - 14 - 12 - 10 - 16 - 5 - 21 - 11 - 12
     where = min(_longest(map(_where, tasks)), left * 40 // 100)
     server = min(_longest(map(_name, tasks)), left * 30 // 100)
-    widths = (number, server, 8, 14, where, 10, 10, 16, 5, 21)
+    widths = (number, server, 8, 14, where, 12, 10, 16, 5, 21)
     widths += (*((disks,) if has_disks else ()), 11, left - server - where)
     headings = ['', 'Server', 'Type', 'Phase', 'From -> To', 'In phase']
     headings += ['In all', 'Done', '', 'Memory left']

@@ -6,6 +6,7 @@ that did not end well, unless there are few.
 """
 
 import dataclasses
+import re
 from typing import Protocol
 
 from osc_migrate import exceptions
@@ -17,6 +18,8 @@ from osc_migrate.outcome import Outcome
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
+# a reason that says no more than the record itself
+_ONLY_ENDED = re.compile(r'the migration to .+ ended: \w+$')
 FAILED = ('failed', 'error', 'cancelled')
 # migrations whose history is read even if they ended well
 _FEW = 30
@@ -60,9 +63,12 @@ def explained(cloud: Rememberer, task: Task) -> Task:
     except exceptions.CloudError:
         return task
     told = history.account(task.record, actions, sight.fault)
+    reasons = [task.reason, told.reason]
+    if told.reason and _ONLY_ENDED.match(task.reason):
+        del reasons[0]
     return dataclasses.replace(
         task,
-        reason='; '.join(filter(None, (task.reason, told.reason))),
+        reason='; '.join(filter(None, reasons)),
         request_ids=(*task.request_ids, *told.request_ids),
     )
 

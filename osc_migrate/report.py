@@ -127,10 +127,13 @@ def figures(task: Task) -> str:
 def elapsed(task: Task, now: float) -> tuple[str, str]:
     """Say for how long a task is in its phase, and under way in all.
 
-    What it did before it was seen is not known: ``> 5 s``.
+    What it did before it was seen is not known: ``> 5 s``. Of one that has
+    ended only the second is told.
     """
     if task.started is None:
         return '', ''
+    if task.phase.is_final:
+        return '', duration(max(0, task.since - task.started))
     was_seen = len(task.entered) > 1 or task.phase in (
         Phase.ASKED,
         Phase.QUEUED,

@@ -80,6 +80,9 @@ def _read_plain(
     if origin in (frozenset, tuple):
         if not isinstance(data, list):
             raise TypeError(f'{data!r} is not a list')
+        if origin is tuple and arguments[-1] is not Ellipsis:
+            pairs = zip(arguments, data, strict=True)
+            return tuple(_read(argument, item) for argument, item in pairs)
         return origin(_read(arguments[0], item) for item in data)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         read_key, read_value = arguments

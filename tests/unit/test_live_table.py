@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live table as text: on 80 and 200 columns, without colour."""
 
+import importlib.util
 import io
+import pathlib
+import re
 from typing import Any
 
+import fixtures
 from oslotest import base
 from rich import console
 
@@ -14,6 +18,8 @@ from osc_migrate.task import Task
 from tests.unit.test_report import ended
 from tests.unit.test_report import progress
 from tests.unit.test_report import task
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def drawn(
@@ -141,6 +147,49 @@ class DrawingTest(base.BaseTestCase):
         counted = {Phase.PENDING, Phase.DONE, Phase.SKIPPED}
         for phase in set(Phase) - counted:
             self.assertRegex(drawn([task(phase)])[2], '^ *web +')
+
+
+class PictureTest(base.BaseTestCase):
+    """The picture in the documentation, from what a real Nova showed."""
+
+    def setUp(self):
+        super().setUp()
+        script = ROOT / 'tools' / 'draw_watch.py'
+        spec = importlib.util.spec_from_file_location('draw_watch', script)
+        self.drawing = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.drawing)
+
+    def test_recorded_migrations(self):
+        """Nine migrations: one ends, one never does, two failed ..."""
+        now, tasks = self.drawing.recorded()
+        plain = console.Console(
+            file=io.StringIO(), width=100, no_color=True, record=True
+        )
+        plain.print(
+            live_table.draw('Migrations', tasks, now=now, size=(100, 24))
+        )
+        text = plain.export_text()
+        for wanted in (
+            'database running .* 49 %',
+            'will not converge at this rate, 521 MiB of 1.0 GiB left',
+            'converges in about 48 s, 1.6 GiB of 4.0 GiB left, 35 MiB/s',
+            'batch +migrating',
+            'cache +error',
+            'mail +failed .*\n +compute_pre_live_migration on compute-3:',
+            'web-4 +queued +compute-1 -> compute-3 1 min 19 s',
+        ):
+            self.assertRegex(text, wanted)
+
+    def test_the_picture_is_drawn_from_them(self):
+        """The words in the documentation are those that are drawn now."""
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'svg')
+        self.drawing.draw(path)
+        words = [
+            re.findall('>([^<>]+)</text>', picture.read_text())
+            for picture in (path, self.drawing.PICTURE)
+        ]
+        self.assertEqual(*words)
+        self.assertNotIn('url("http', self.drawing.PICTURE.read_text())
 
 
 class LiveTableTest(base.BaseTestCase):
