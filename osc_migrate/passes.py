@@ -54,11 +54,11 @@ class Size:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trend:
-    """A line through sizes: the slope is the growth from pass to pass."""
+    """A line through sizes; its slope is the growth from pass to pass."""
 
     slope: float
     error: float
-    size: float  # where it ends
+    size: float  # of this pass
     count: int
     span: float  # bytes sent from its beginning to its end
 
@@ -78,7 +78,7 @@ class Trend:
     def following(self) -> float:
         """What all passes after the last one send, each one smaller."""
         ratio = min(max(0.0, 1 + self.slope), 0.999)
-        return max(0.0, self.size) * ratio / (1 - ratio)
+        return self.size * ratio / (1 - ratio)
 
 
 def sent(before: Moment, after: Moment) -> int:
@@ -216,8 +216,11 @@ def _common_size(grown: list[int], largest: int, usual: float) -> float | None:
     return min(sizes, key=lambda size: abs(size - usual), default=None)
 
 
-def draw_trend(sizes: list[Size]) -> Trend:
-    """Draw a line through sizes, weighing them by how well they are known."""
+def draw_trend(sizes: list[Size], now: float) -> Trend:
+    """Draw a line through sizes, weighing them by how well they are known.
+
+    ``now`` is what had been dirtied before this pass.
+    """
     weights = [1 / (size.error * size.size) ** 2 for size in sizes]
     total = math.fsum(weights)
     rows = list(zip(weights, sizes, strict=True))
@@ -230,7 +233,7 @@ def draw_trend(sizes: list[Size]) -> Trend:
     return Trend(
         slope=slope,
         error=math.sqrt((1 + scatter) / (len(sizes) - 1) / square),
-        size=level + slope * points[-1][1],
+        size=max(0.0, level + slope * (now - middle)),
         count=len(sizes),
         span=sizes[-1].before - sizes[0].before,
     )

@@ -267,12 +267,14 @@ def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
     ):
         reason = f'passes are short by now, at most {_amount(most)}'
         return _converging(seen, reason, None)
-    few = FEW if sizes and sizes[-1].size < SHORT * sent else FEWEST
-    if len(sizes) < few and not (only_falls and falls >= LONG_FALL):
+    needed = FEW if sizes and sizes[-1].size < SHORT * sent else FEWEST
+    if len(sizes) < needed and not (only_falls and falls >= LONG_FALL):
         return _unknown(seen, f'only {len(sizes)} passes are measured yet')
-    if len(sizes) < few:
+    if len(sizes) < needed:
         return _converging(seen, 'what remains has only fallen', None)
-    return _judge_sizes(seen, sizes, only_falls=only_falls)
+    few = passes.draw_trend(sizes[-FEW:], steps[-1].before)
+    many = passes.draw_trend(sizes[-MOST:], steps[-1].before)
+    return _judge_trends(seen, few, many, only_falls=only_falls)
 
 
 def _judge_first_pass(
@@ -284,12 +286,14 @@ def _judge_first_pass(
     return _converging(seen, reason, seen.predicted_pause_seconds)
 
 
-def _judge_sizes(
-    seen: Progress, sizes: list[passes.Size], *, only_falls: bool
+def _judge_trends(
+    seen: Progress,
+    few: passes.Trend,
+    many: passes.Trend,
+    *,
+    only_falls: bool,
 ) -> Progress:
     """Judge by a line through the last few sizes and one through many."""
-    few = passes.draw_trend(sizes[-FEW:])
-    many = passes.draw_trend(sizes[-MOST:])
     rate, left = seen.transfer_rate, seen.predicted_pause_seconds
     passed = f'passes of {_amount(few.size)}, {100 * few.slope:+.1f} % each'
     if rate:
@@ -320,4 +324,4 @@ def _falls(moments: list[passes.Moment]) -> int:
 
 def _amount(size: float) -> str:
     unit, name = (2**30, 'GiB') if size >= 10 * 2**30 else (2**20, 'MiB')
-    return f'{max(0.0, size) / unit:.0f} {name}'
+    return f'{size / unit:.0f} {name}'
