@@ -196,6 +196,8 @@ def _not_offered(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     offered = candidate.snapshot.candidates.get(key)
     if offered is None or destination.name in offered:
         return
+    if _DISABLED in (destination.traits or ()):
+        return
     if not _lacking(candidate) and not _refused(candidate):
         yield checks.error(
             'Placement does not offer it for this request, although it has '

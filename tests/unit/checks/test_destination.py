@@ -252,6 +252,13 @@ class OfferedTest(base.CheckTest):
         )
         self.assertEqual(self.KEY, draft.evidence['request'])
 
+    def test_a_disabled_host_is_left_to_its_check(self):
+        self.assertSilent(
+            subject.room,
+            destination=tree(traits=frozenset({'COMPUTE_STATUS_DISABLED'})),
+            candidates={self.KEY: frozenset()},
+        )
+
     def test_traits_that_explain_it_are_left_to_their_check(self):
         gold = of_flavor(trait__CUSTOM_GOLD='required')
         slow = of_flavor(trait__CUSTOM_SLOW='forbidden')
