@@ -104,6 +104,7 @@ class ServerTest(base.FunctionalTest):
             servers: [{name: left, host: compute-1, ports: [{network: net1}],
                        volumes: [{}]}]
         """)
+        before = self._services()
         self.openstack('compute service set --disable compute-2 nova-compute')
         self.lab_host('freeze', 'compute-3')
         self.lab_set('left', 'dirty_mb_s=9')
@@ -116,10 +117,12 @@ class ServerTest(base.FunctionalTest):
             'flavor list --all',
         ):
             self.assertEqual([], self.openstack_json(command), command)
+        self.assertEqual(before, self._services())
+        self.assertEqual({'up'}, {state for _, _, state in before})
+
+    def _services(self) -> set[tuple[str, str, str]]:
         services = self.openstack_json('compute service list')
-        self.assertEqual(
-            {('enabled', 'up')}, {(s['Status'], s['State']) for s in services}
-        )
+        return {(s['Host'], s['Status'], s['State']) for s in services}
 
 
 class HostTest(base.FunctionalTest):
