@@ -22,6 +22,7 @@ from osc_migrate import settle
 from osc_migrate import token as token_module
 from osc_migrate.checks import Finding
 from osc_migrate.task import TERMINAL_RECORDS
+from osc_migrate.task import Phase
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
@@ -208,7 +209,9 @@ class Drain:
         while quiet_looks < 2:
             joined = executor.patiently(self.under_way)
             fresh = [task for task in joined if task.server_id not in tasks]
-            ended = executor.run(plan, fresh)
+            # what is stuck may still end, and holds its slot until then
+            stuck = [t for t in tasks.values() if t.phase is Phase.STUCK]
+            ended = executor.run(plan, fresh + stuck)
             tasks.update((task.server_id, task) for task in ended)
             if executor.is_stopping:
                 break
@@ -277,6 +280,13 @@ class Drain:
                 memory_mb=sight.memory_mb,
                 is_ours=is_ours,
             )
+            rivals = frozenset(
+                group.id
+                for group in self.snapshot.groups.values()
+                if group.policy == 'anti-affinity'
+                and record.server_id in group.members
+            )
+            task = dataclasses.replace(task, groups=rivals)
             was = settle.ALIVE.get(sight.power_state or 0)
             if sight.status == 'ERROR':
                 task = dataclasses.replace(task, was=was)
@@ -295,9 +305,11 @@ class Drain:
 
 def _is_waiting(plan: planner.Plan) -> bool:
     """Whether some server is only busy, and might move later."""
+    # in one way or another: a paused server never moves cold
+    waiting = {s.server.id for s in plan.report.servers if s.method == 'wait'}
     return any(
-        all(finding.is_transient for finding in found)
-        for found in plan.stranded.values()
+        server.id in waiting or all(finding.is_transient for finding in found)
+        for server, found in plan.stranded.items()
     )
 
 

@@ -8,7 +8,6 @@ request that waits costs nothing: only moves under way are looked at.
 
 from collections.abc import Callable, Iterable, Mapping
 import dataclasses
-import datetime
 import time
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from osc_migrate import exceptions
 from osc_migrate import limits as limits_module
 from osc_migrate import machine
 from osc_migrate import model
+from osc_migrate import moments
 from osc_migrate import planner
 from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Action
@@ -89,6 +89,7 @@ class Executor:
         self._newest = ''
         self._fresh = ''
         self._changed: dict[str, float] = {}
+        self._busy_at = 0.0
         self._figures_at: dict[str, float] = {}
         self._figures_left = 0
         self._silent_since: float | None = None
@@ -142,6 +143,7 @@ class Executor:
         for task in self._tasks.values():
             self._report(task)
         self._records, self._newest = {}, ''
+        self._busy_at = self._clock()
         while True:
             self._tick()
             if self._is_over() and until():
@@ -203,7 +205,10 @@ class Executor:
         )
 
     def _is_blocked(self, task: Task) -> bool:
-        """Whether what is stuck, and may never end, is in the way."""
+        """Whether what may never end is in the way: stuck, or of others."""
+        waited = self._clock() - self._busy_at
+        if waited > self.policy.deadlines.queued:
+            return True
         stuck = [
             limits_module.of_task(other)
             for other in self._tasks.values()
@@ -213,7 +218,10 @@ class Executor:
 
     def _give_up(self) -> None:
         """End the moves that have no slot to wait for."""
-        reason = 'was not begun: stuck migrations hold all that is allowed'
+        reason = (
+            'was not begun: migrations that do not end hold all that is '
+            'allowed'
+        )
         for task in tuple(self._tasks.values()):
             if task.phase is Phase.PENDING and not self.is_stopping:
                 remedy = 'openstack server migration list --status running'
@@ -229,6 +237,8 @@ class Executor:
             self._figures_left = _FIGURES_PER_TICK
             for task in sorted(self._tasks.values(), key=self._seen_last):
                 if task.phase.holds_slot:
+                    if task.phase is not Phase.STUCK:
+                        self._busy_at = self._clock()
                     self._put(self._follow(task))
             if not self.is_stopping:
                 self._start()
@@ -255,8 +265,8 @@ class Executor:
                 if record != known:
                     self._changed[record.server_id] = self._clock()
             moment = record.updated_at or record.created_at
-            self._newest = max(self._newest, _before(moment, _OVERLAP))
-            self._fresh = max(self._fresh, _before(moment, _ORPHANED))
+            self._newest = max(self._newest, moments.before(moment, _OVERLAP))
+            self._fresh = max(self._fresh, moments.before(moment, _ORPHANED))
 
     def _follow(self, task: Task) -> Task:
         """Observe a move and take steps until there is nothing to ask."""
@@ -396,12 +406,6 @@ def _is_news(old: Task, new: Task) -> bool:
         new.destination,
         new.progress,
     )
-
-
-def _before(moment: str, seconds: float) -> str:
-    """Return the ISO 8601 time some seconds before another one."""
-    at = datetime.datetime.fromisoformat(moment.removesuffix('Z'))
-    return (at - datetime.timedelta(seconds=seconds)).isoformat()
 
 
 def _tasks(plan: planner.Plan) -> list[Task]:
