@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 
 from osc_migrate import model
-from osc_migrate import report
+from osc_migrate import moments
 from osc_migrate.task import Task
 
 # seconds without a heartbeat (report_interval is 10 s) and without figures
@@ -78,7 +78,7 @@ class Life:
             if since and not (is_copying and now - at < _RECENT):
                 return f'no sign of life of {host} since {since}'
         if is_copying and now - at > _FIGURES:
-            return f'no new figures since {report.local_time(written)}'
+            return f'no new figures since {moments.local(written)}'
         return ''
 
     def _silent_since(self, host: str | None) -> str:
@@ -89,7 +89,7 @@ class Life:
         behind = _time(self._newest) - _time(service.updated_at)
         if service.state == 'up' and behind.total_seconds() < _HEARTBEAT:
             return ''
-        return report.local_time(service.updated_at)
+        return moments.local(service.updated_at)
 
     def is_news(self, task: Task, now: float) -> bool:
         """Whether silence has fallen or ended since this was last shown."""

@@ -9,8 +9,8 @@ record is in progress, but nothing runs), ``deleted`` and ``under way``.
 import dataclasses
 
 from osc_migrate import model
-from osc_migrate.cloud.history import Account
-from osc_migrate.cloud.history import between
+from osc_migrate.account import Account
+from osc_migrate.moments import between
 from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Phase
 from osc_migrate.task import Sight
@@ -168,22 +168,7 @@ def of_record(
     word = {'finished': TO_CONFIRM}.get(record.status, record.status)
     if not ended:
         word = UNDER_WAY if is_moving else ORPHANED
-    remedy = ''
-    if word == TO_CONFIRM:
-        remedy = f'openstack server migration confirm {record.server_id}'
-    reason = _reason(record, sight, account, word)
-    if sight is not None and word not in _GOOD and _is_alive(sight):
-        reason = '; '.join(
-            filter(
-                None,
-                (
-                    reason,
-                    f'its server is in ERROR '
-                    f'while its guest runs on {sight.host}',
-                ),
-            )
-        )
-        remedy = f'openstack server set --state active {record.server_id}'
+    reason, remedy = _reason(record, sight, account, word)
     return Outcome(
         server_id=record.server_id,
         name=(sight and sight.name) or record.server_id,
@@ -213,10 +198,20 @@ def _is_alive(sight: Sight) -> bool:
 
 def _reason(
     record: model.Migration, sight: Sight | None, account: Account, word: str
-) -> str:
-    if word == ORPHANED:
-        return orphan(record, sight)
-    return '' if word in _GOOD else account.reason
+) -> tuple[str, str]:
+    """Say why a migration ended as it did, and what to do about it."""
+    if word == TO_CONFIRM:
+        return '', f'openstack server migration confirm {record.server_id}'
+    if word in _GOOD:
+        return '', ''
+    reason = orphan(record, sight) if word == ORPHANED else account.reason
+    if sight is None or not _is_alive(sight):
+        return reason, ''
+    alive = f'its server is in ERROR while its guest runs on {sight.host}'
+    return (
+        '; '.join(filter(None, (reason, alive))),
+        f'openstack server set --state active {record.server_id}',
+    )
 
 
 def orphan(record: model.Migration, sight: Sight | None) -> str:

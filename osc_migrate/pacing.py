@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from osc_migrate import exceptions
 from osc_migrate import model
-from osc_migrate.cloud.history import InstanceAction
+from osc_migrate.account import InstanceAction
 from osc_migrate.task import Answer
 from osc_migrate.task import Request
 from osc_migrate.task import Sight

@@ -9,11 +9,11 @@ import dataclasses
 import re
 from typing import Protocol
 
+from osc_migrate import account
 from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate import outcome
 from osc_migrate import pacing
-from osc_migrate.cloud import history
 from osc_migrate.outcome import Outcome
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
@@ -50,7 +50,7 @@ class Rememberer(Protocol):
 
     def history(
         self, record: model.Migration
-    ) -> tuple[history.InstanceAction, ...]:
+    ) -> tuple[account.InstanceAction, ...]:
         """Return the requests that a migration is about, with events."""
 
 
@@ -62,7 +62,7 @@ def explained(cloud: Rememberer, task: Task) -> Task:
         actions = cloud.history(task.record)
     except exceptions.CloudError:
         return task
-    told = history.account(task.record, actions, sight.fault)
+    told = account.account(task.record, actions, sight.fault)
     reasons = [task.reason, told.reason]
     if told.reason and _ONLY_ENDED.match(task.reason):
         del reasons[0]
@@ -94,10 +94,10 @@ def summed_up(
     for record in sorted(records.values(), key=lambda one: one.created_at):
         sight = sights.get(record.server_id)
         is_bad = record.status in FAILED
-        actions: tuple[history.InstanceAction, ...] = ()
+        actions: tuple[account.InstanceAction, ...] = ()
         if is_bad or len(records) <= _FEW:
             actions = cloud.history(record)
         fault = sight.fault if sight is not None and is_bad else None
-        told = history.account(record, actions, fault)
+        told = account.account(record, actions, fault)
         ended.append(outcome.of_record(record, sight, told))
     return tuple(one for one in ended if one.is_ended)

@@ -41,14 +41,6 @@ def duration(seconds: float) -> str:
     return f'{whole // 3600} h {whole % 3600 // 60} min'
 
 
-def local_time(moment: str) -> str:
-    """Write an ISO 8601 time of Nova as local time: ``18:03:12``."""
-    at = datetime.datetime.fromisoformat(moment.removesuffix('Z'))
-    at = at.replace(tzinfo=datetime.UTC).astimezone()
-    is_today = at.date() == datetime.datetime.now().astimezone().date()
-    return at.strftime('%H:%M:%S' if is_today else '%Y-%m-%d %H:%M:%S')
-
-
 def phase(task: Task) -> str:
     """Name the phase of a task in the operator's words."""
     if task.phase.is_final or task.phase is Phase.STUCK:

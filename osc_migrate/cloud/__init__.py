@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from keystoneauth1 import session as keystone_session
 
 from osc_migrate import model
+from osc_migrate.account import InstanceAction
 from osc_migrate.cloud import actions
 from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
@@ -126,15 +127,11 @@ class Cloud:
         """Return the ids of the requests that a migration is about."""
         return history_module.requests_of(self._link, record)
 
-    def action(
-        self, server_id: str, request_id: str
-    ) -> history_module.InstanceAction:
+    def action(self, server_id: str, request_id: str) -> InstanceAction:
         """Return a request for a server with its events."""
         return history_module.read(self._link, server_id, request_id)
 
-    def history(
-        self, record: model.Migration
-    ) -> tuple[history_module.InstanceAction, ...]:
+    def history(self, record: model.Migration) -> tuple[InstanceAction, ...]:
         """Return the requests that a migration is about, with events."""
         return tuple(
             self.action(record.server_id, request_id)

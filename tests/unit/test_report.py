@@ -9,6 +9,7 @@ from typing import Any
 
 from oslotest import base
 
+from osc_migrate import account
 from osc_migrate import model
 from osc_migrate import outcome
 from osc_migrate import report
@@ -293,7 +294,7 @@ class HistoryTest(base.BaseTestCase):
         path = RECORDED / 'instance_actions.json'
         self.recorded = json.loads(path.read_text())
 
-    def account(self, name: str) -> history.Account:
+    def account(self, name: str) -> account.Account:
         """Join what is recorded of a server."""
         known = self.recorded[name]
         one = compute.migration(known['record'])
@@ -303,7 +304,7 @@ class HistoryTest(base.BaseTestCase):
             for action in known['actions']
             if action['request_id'] in wanted
         ]
-        return history.account(one, actions, known['fault'])
+        return account.account(one, actions, known['fault'])
 
     def test_what_failed_first_comes_first(self):
         """The check of the destination failed, then the scheduling."""
