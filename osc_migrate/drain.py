@@ -274,24 +274,29 @@ class Drain:
             sight = self._cloud.look(record.server_id)
             if not _agrees(sight, record):
                 continue
-            task = machine.attach(
-                record,
-                name=sight.name,
-                memory_mb=sight.memory_mb,
-                is_ours=is_ours,
-            )
-            rivals = frozenset(
-                group.id
-                for group in self.snapshot.groups.values()
-                if group.policy == 'anti-affinity'
-                and record.server_id in group.members
-            )
-            task = dataclasses.replace(task, groups=rivals)
-            was = settle.ALIVE.get(sight.power_state or 0)
-            if sight.status == 'ERROR':
-                task = dataclasses.replace(task, was=was)
-            found.append(task)
+            found.append(self._joined(record, sight, is_ours=is_ours))
         return found
+
+    def _joined(
+        self, record: model.Migration, sight: Sight, *, is_ours: bool
+    ) -> Task:
+        """Make a task of a migration that was asked for before."""
+        task = machine.attach(
+            record,
+            name=sight.name,
+            memory_mb=sight.memory_mb,
+            is_ours=is_ours,
+        )
+        rivals = frozenset(
+            group.id
+            for group in self.snapshot.groups.values()
+            if group.policy == 'anti-affinity'
+            and record.server_id in group.members
+        )
+        was = None
+        if sight.status == 'ERROR':
+            was = settle.ALIVE.get(sight.power_state or 0)
+        return dataclasses.replace(task, groups=rivals, was=was)
 
     def _is_ours(self, record: model.Migration) -> bool:
         """Whether this drain asked for a migration."""

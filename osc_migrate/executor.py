@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from osc_migrate import contract
 from osc_migrate import exceptions
+from osc_migrate import figures
 from osc_migrate import limits as limits_module
 from osc_migrate import machine
 from osc_migrate import model
@@ -33,16 +34,12 @@ Reporter = Callable[[Task], object]
 Discover = Callable[[Mapping[str, model.Migration]], Iterable[Task]]
 # seconds that Nova may be out of reach before we give up
 _PATIENCE = 600.0
-# Nova writes the figures of a copy every 5 s (live_migration_monitor_interval)
-_FIGURES = 5.0
 # seconds between two tries to reach Nova
 _RETRY = 5.0
 # seconds of records that are read twice, lest one is missed
 _OVERLAP = 60.0
 # a record of somebody else that Nova has not touched for so long is an orphan
 _ORPHANED = 3600.0
-# of how many copies, so that hundreds at once do not mean hundreds of requests
-_FIGURES_PER_TICK = 4
 
 
 class Executor:
@@ -90,8 +87,7 @@ class Executor:
         self._fresh = ''
         self._changed: dict[str, float] = {}
         self._busy_at = 0.0
-        self._figures_at: dict[str, float] = {}
-        self._figures_left = 0
+        self._figures = figures.Figures(cloud, clock)
         self._silent_since: float | None = None
 
     def stop(self) -> None:
@@ -234,8 +230,10 @@ class Executor:
             self._read_records()
             if self._discover is not None:
                 self._adopt(self._discover(self._records))
-            self._figures_left = _FIGURES_PER_TICK
-            for task in sorted(self._tasks.values(), key=self._seen_last):
+            self._figures.renew()
+            for task in sorted(
+                self._tasks.values(), key=self._figures.read_at
+            ):
                 if task.phase.holds_slot:
                     if task.phase is not Phase.STUCK:
                         self._busy_at = self._clock()
@@ -271,7 +269,9 @@ class Executor:
     def _follow(self, task: Task) -> Task:
         """Observe a move and take steps until there is nothing to ask."""
         record = self._records.get(task.server_id)
-        seen = Observation(sight=None, record=self._with_figures(task, record))
+        seen = Observation(
+            sight=None, record=self._figures.added(task, record)
+        )
         task, request = machine.advance(task, seen, self._clock(), self.policy)
         if request is not None and request.action is Action.LOOK:
             sight = self._cloud.look(task.server_id)
@@ -284,30 +284,6 @@ class Executor:
         if self._explain is None or task.record is None or not is_over:
             return task
         return machine.told(self._explain(task))
-
-    def _with_figures(
-        self, task: Task, record: model.Migration | None
-    ) -> model.Migration | None:
-        """Add the figures of a running copy, as often as they change."""
-        if (
-            record is None
-            or record.status != 'running'
-            or record.migration_type != 'live-migration'
-        ):
-            return record
-        now = self._clock()
-        asked = self._figures_at.get(task.server_id, -_FIGURES)
-        if now - asked < _FIGURES or self._figures_left == 0:
-            return record
-        self._figures_left -= 1
-        self._figures_at[task.server_id] = now
-        return (
-            self._cloud.running_migration(task.server_id, record.id) or record
-        )
-
-    def _seen_last(self, task: Task) -> float:
-        """Order tasks so that those whose figures are oldest come first."""
-        return self._figures_at.get(task.server_id, 0)
 
     def _start(self) -> None:
         """Start pending moves, as far as the limits allow.

@@ -133,8 +133,13 @@ def judge(samples: collections.abc.Sequence[Sample]) -> Progress:
         return seen
     if _is_copying_disk(last, memory, disk):
         return _judge_disk(seen, memory, disk)
-    if not memory:
-        return seen
+    return _judge_copy(seen, memory, last) if memory else seen
+
+
+def _judge_copy(
+    seen: Progress, memory: list[passes.Moment], last: Sample
+) -> Progress:
+    """Judge a copy of memory that has shown figures."""
     measured = _measured(seen, memory, last.at)
     if 'post-copy' in last.status:
         left = measured.predicted_pause_seconds

@@ -46,6 +46,7 @@ ORDER = [
     'leftovers',
     'past',
     'life',
+    'figures',
     'executor',
     'restore',
     'drain',
