@@ -219,7 +219,9 @@ def _bar(share: float | None, width: int) -> Any:
 
     if share is None:
         return ''
-    return progress_bar.ProgressBar(total=1.0, completed=share, width=width)
+    return progress_bar.ProgressBar(
+        total=1.0, completed=share, width=width, complete_style='cyan'
+    )
 
 
 def _longest(texts: Iterable[str]) -> int:

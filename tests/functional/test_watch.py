@@ -161,6 +161,14 @@ class TestFollow(WatchTest):
         result = abort.wait(120)
         self.assertEqual(3, result.code, result)
         self.assertRegex(result.stderr, 'endless: aborting, .* a pass')
+        began, judged = (
+            datetime.datetime.strptime(
+                re.search(f'(?m)^(\\S+) endless: {word}', result.stderr)[1],
+                '%H:%M:%S',
+            )
+            for word in ('running', 'aborting')
+        )
+        self.assertLess((judged - began).seconds, 90)
         self.assertRegex(result.stdout, 'endless: error: .*aborted.*req-')
         self.assertIn('server set --state active', result.stdout)
         self.assertRegex(result.stdout, 'slow .* completed ')

@@ -185,7 +185,7 @@ class PictureTest(base.BaseTestCase):
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'svg')
         self.drawing.draw(path)
         words = [
-            re.findall('>([^<>]+)</text>', picture.read_text())
+            ''.join(re.findall('>([^<>]+)</text>', picture.read_text()))
             for picture in (path, self.drawing.PICTURE)
         ]
         self.assertEqual(*words)
