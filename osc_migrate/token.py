@@ -71,8 +71,9 @@ def make(host: model.Host, *, user: str, user_id: str, reason: str) -> Token:
         )
     was = host.status
     if was == 'disabled':
-        # whoever disabled it wants to find the own words again
-        reason = host.disabled_reason or ''
+        # whoever disabled it wants to find the own words again; but Nova must
+        # not enable it in the midst of the drain
+        reason = (host.disabled_reason or '').removeprefix(_AUTOMATIC)
     token = Token(
         user=_UNSAFE.sub('?', user),
         user_id=_UNSAFE.sub('?', user_id),
