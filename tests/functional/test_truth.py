@@ -81,9 +81,12 @@ class Comparison:
         """Write the comparison as a row of the table."""
         said = f'{self.verdict} {", ".join(self.reasons)}'.strip()
         done = 'moved' if self.has_moved else 'not moved'
+        can = self.verdict is not verdict.Verdict.BLOCKED
         agreement = 'agrees' if self.agrees else 'DISAGREES'
         if self.agrees and self.verdict is verdict.Verdict.UNKNOWN:
             agreement = 'either'
+        elif self.agrees and can is not self.has_moved:
+            agreement = 'stricter'
         return (
             f'{self.condition.name:<24} {self.way:<5} {said:<44} '
             f'{self.code} {self.status:<10} {done:<10} {agreement:<10} '
