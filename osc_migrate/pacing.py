@@ -18,8 +18,9 @@ from osc_migrate.task import Request
 from osc_migrate.task import Sight
 
 T = TypeVar('T')
-# seconds between two requests
-_APART = 0.5
+# seconds between two requests: two a second at most, whatever the network
+# does to the time in between
+_APART = 0.55
 # servers that are looked at one by one in a round, before all are at once
 _SINGLE = 2
 # seconds of changes that are read twice, lest one is missed

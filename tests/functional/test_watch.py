@@ -160,7 +160,7 @@ class TestFollow(WatchTest):
         )
         result = abort.wait(120)
         self.assertEqual(3, result.code, result)
-        self.assertRegex(result.stderr, 'endless: aborting, .* a pass')
+        self.assertRegex(result.stderr, 'endless: aborting, .*pass')
         began, judged = (
             datetime.datetime.strptime(
                 re.search(f'(?m)^(\\S+) endless: {word}', result.stderr)[1],
@@ -266,9 +266,9 @@ class TestRequests(WatchTest):
         most = self._requests(60)
         self.assertLessEqual(len(most), len(least) + 3)
         for times in (least, most):
-            # ten gaps of half a second, as far as a loaded machine is exact
+            # as far as a loaded machine is exact
             for first, last in zip(times, times[10:], strict=False):
-                self.assertGreater(last - first, 4.5)
+                self.assertGreater(last - first, 4.8)
 
     def _count(self) -> int:
         """Return how many migrations are under way."""
@@ -281,7 +281,7 @@ class TestRequests(WatchTest):
         log = pathlib.Path(os.environ['LAB_RUN'], 'log', 'api.log')
         before = log.stat().st_size
         result = self.openstack(
-            'server migration watch --all --timeout 15 -f json'
+            'server migration watch --all --timeout 12 -f json'
         )
         self.assertEqual(4, result.code, result)
         objects = [json.loads(line) for line in result.stdout.splitlines()]

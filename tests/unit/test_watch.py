@@ -352,21 +352,30 @@ class WatchTest(base.BaseTestCase):
 
 
 class PaceTest(WatchTest):
-    def requests(self, count: int) -> list[float]:
-        """Watch some migrations for a minute; return when requests came."""
+    def requests(self, count: int) -> list[tuple[float, str]]:
+        """Watch some migrations for a minute; return what was asked when."""
         self.cloud = ScriptedCloud()
         self.show(*(migration(n, 'running') for n in range(1, count + 1)))
         self.cloud.heartbeats = {'compute-1': ago(0)}
         self.results(timeout=60)
-        return [moment for moment, _ in self.cloud.asked]
+        return self.cloud.asked
 
     def test_two_requests_a_second(self):
-        """However many there are, requests are half a second apart."""
-        few, many = self.requests(6), self.requests(60)
-        self.assertLessEqual(len(many), len(few) + 3)
-        for moments in (few, many):
+        """However many there are, more than half a second lies between."""
+        for count in (6, 60):
+            moments = [moment for moment, _ in self.requests(count)]
             gaps = [b - a for a, b in itertools.pairwise(moments)]
-            self.assertGreater(min(gaps), 0.499)
+            self.assertGreater(min(gaps), 0.549)
+
+    def test_requests_of_a_round(self):
+        """60 migrations cost no more requests in a round than 6."""
+        costs = []
+        for count in (6, 60):
+            asked = ' '.join(name for _, name in self.requests(count))
+            rounds = [one.split() for one in asked.split('migrations')]
+            costs.append(max(map(len, rounds)))
+        self.assertEqual(costs[0], costs[1])
+        self.assertLess(costs[1], 10)
 
     def test_many_ends_cost_one_look(self):
         """When all end at once, their servers are read with one request."""
