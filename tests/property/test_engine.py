@@ -174,6 +174,18 @@ class Rehearsal:
                 # an operator takes a moment
                 self.nova.sleep(3)
 
+    def was_reset(self, server: matter.Server) -> bool:
+        """Whether a client died after it had reset a paused server.
+
+        Nova can reset to active only, and then nothing in it tells the next
+        client that the server was paused.
+        """
+        has_died = any(
+            fault[:5] == 'crash' for fault in self.case.faults.values()
+        )
+        was_paused = self.before[server.id] == 'paused'
+        return has_died and was_paused and server.vm_state == 'active'
+
     def _run_once(self) -> drain.Result:
         emptying = drain.Drain(self.nova, HOST, self.case.options)
         plan = emptying.plan()
@@ -235,7 +247,8 @@ class DrainTest(unittest.TestCase):
     def _tells_the_truth(
         self, rehearsal: Rehearsal, result: drain.Result
     ) -> None:
-        left = {found.id: found for found in result.leftovers}
+        left = {found.id for found in result.leftovers}
+        named = {found.name for found in result.leftovers}
         tasks = {task.server_id: task for task in result.tasks}
         for task in result.tasks:
             self.assertNotIn(task.phase, (Phase.PENDING, Phase.ASKED))
@@ -249,6 +262,8 @@ class DrainTest(unittest.TestCase):
             task = tasks.get(server.id)
             if server.host == HOST:
                 self.assertIn(server.id, left, server)
+            elif server.id in named or rehearsal.was_reset(server):
+                continue
             elif server.vm_state != rehearsal.before[server.id]:
                 self.assertIsNotNone(task, server)
                 self.assertIn(task.phase, (Phase.FAILED, Phase.STUCK))

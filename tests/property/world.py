@@ -177,10 +177,11 @@ class World(Clock):
     def _copy(self, record: Record, began: float) -> None:
         """Write figures every five seconds, until the copy ends."""
         total = record.server.ram * 1024**2
-        sent = round(GIB / 8 * (self.now - began))
         share = (self.now - began) / record.trip.seconds
-        left = round(total * max(0.05, 1 - share))
+        sent = round(total * share)
+        left = total - sent
         if record.trip.is_endless:
+            sent = round(GIB / 8 * (self.now - began))
             left = round(total * (0.5 + 0.1 * (round(self.now) % 3)))
         record.memory = (total, sent, left)
         record.updated = self.now
