@@ -20,7 +20,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from osc_migrate import progress
 
-
 LARGEST = 2**63  # as in Nova's database; infinities and NaN are no numbers
 
 

@@ -26,7 +26,7 @@ def free(host: model.Host) -> collections.Counter[str]:
     left: collections.Counter[str] = collections.Counter()
     for provider in host.providers or ():
         for name, room in provider.resources.items():
-            left[name] += room.capacity - room.used
+            left[name] += max(0, room.capacity - room.used)
     return left
 
 

@@ -102,7 +102,7 @@ def level(draw: st.DrawFn) -> list[progress.Sample]:
     """Draw one whose passes stay as they are, or grow."""
     ratio = draw(st.just(1.0) | st.floats(1.0, 1.05))
     sent = draw(st.floats(20, 60))
-    size = sent * draw(st.floats(0.4, 4))
+    size = sent * draw(st.floats(0.4 if ratio == 1.0 else 1.0, 4))
     sizes = []
     while len(sizes) < 12 or sum(sizes) < 48 * sent:
         sizes.append(size)

@@ -8,7 +8,6 @@ from oslotest import base
 from osc_migrate import checks
 from osc_migrate import exceptions
 from osc_migrate import model
-from osc_migrate import selection
 from osc_migrate import testing
 from osc_migrate import verdict
 from osc_migrate.checks import Severity
