@@ -15,7 +15,11 @@ import time
 from typing import Any
 from urllib import parse
 
+from keystoneauth1 import session as sessions
+import requests
+
 from lab import api as apis
+from osc_migrate import cloud
 
 BODIES = pathlib.Path(__file__).parent / 'bodies'
 KEPT_HEADERS = ('x-openstack-request-id', 'location', 'retry-after')
@@ -89,11 +93,15 @@ class Recorder:
             },
             'body': answer.json() if answer.content else None,
         }
+        self.put(name, document)
+        return document['body']
+
+    def put(self, name: str, document: Any) -> None:
+        """Write a file, with the addresses made neutral."""
         text = json.dumps(document, indent=1, sort_keys=True)
         for kind, address in self._addresses.items():
             text = text.replace(address, PLACES[kind])
         (BODIES / f'{name}.json').write_text(text + '\n', 'utf-8')
-        return document['body']
 
 
 def main() -> None:
@@ -114,7 +122,33 @@ def main() -> None:
     prepare(recorder, ids)
     record_compute(recorder, ids)
     record_neighbours(recorder, ids)
+    record_traffic(recorder, 'traffic')
     record_answers(recorder, ids)
+
+
+def record_traffic(recorder: Recorder, name: str) -> None:
+    """Record all that is read for a snapshot, as ``bodies/NAME.json``."""
+    heard: list[dict[str, Any]] = []
+
+    def hear(answer: requests.Response, **_: Any) -> None:
+        heard.append(
+            {
+                'request': f'{answer.request.method} {answer.request.url}',
+                'microversion': answer.request.headers.get(
+                    'OpenStack-API-Version', ''
+                ),
+                'status': answer.status_code,
+                'body': answer.json() if answer.content else None,
+            }
+        )
+
+    wire = requests.Session()
+    wire.hooks['response'].append(hear)
+    auth = recorder.session.auth
+    auth.invalidate()
+    cloud.Cloud(sessions.Session(auth, session=wire)).snapshot('compute-1')
+    heard.sort(key=lambda one: (one['request'], one['microversion']))
+    recorder.put(name, heard)
 
 
 def record_doors(recorder: Recorder) -> None:
@@ -328,6 +362,7 @@ def record_old(recorder: Recorder) -> None:
         ('old-not-acceptable', '2.100'),
     ):
         recorder.keep(name, 'compute', 'GET', path, microversion=version)
+    record_traffic(recorder, 'traffic-old')
 
 
 if __name__ == '__main__':
