@@ -162,7 +162,8 @@ def translated(request: str) -> Iterator[None]:
     except (
         keystone_exceptions.EndpointNotFound,
         keystone_exceptions.DiscoveryFailure,
-        keystone_exceptions.ConnectFailure,
+        keystone_exceptions.ConnectionError,
+        ValueError,  # an answer that was cut, or a proxy's page, is no JSON
     ) as error:
         raise exceptions.ServiceUnavailable(
             f'{request} is not possible: {_sentence(error)}'
@@ -181,10 +182,25 @@ def _from_answer(request: str, error: Any) -> exceptions.CloudError:
     elif code is not None and code >= 500:
         kind = exceptions.ServiceUnavailable
     return kind(
-        f'{request} was answered {code}: {_sentence(error)}',
+        f'{request} was answered {code}: {_said(error) or _sentence(error)}',
         status_code=code,
         request_id=getattr(error, 'request_id', None),
     )
+
+
+def _said(error: Any) -> str | None:
+    """Return what the service itself said, which keystoneauth leaves out.
+
+    Nova, Cinder and Neutron answer an object with one object that has a
+    message; Placement answers a list of errors.
+    """
+    try:
+        (inner,) = error.response.json().values()
+        said = inner[0]['detail'] if isinstance(inner, list) else inner
+        text = said['message'] if isinstance(said, dict) else said
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return ' '.join(str(text).split())
 
 
 def _sentence(error: BaseException) -> str:
