@@ -79,6 +79,27 @@ def config_drive(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         )
 
 
+@checks.server_check('memory-persistent')
+def persistent_memory(
+    candidate: checks.Candidate,
+) -> Iterator[checks.Draft]:
+    """What is in persistent memory moves live only.
+
+    A live migration copies it like all memory. A cold migration and an
+    evacuation give the guest other namespaces (``hw:pmem``) and copy nothing
+    into them; those of the source are wiped when the migration is confirmed
+    (``_cleanup_vpmems`` in ``nova/virt/libvirt/driver.py``). Save the data
+    first.
+    """
+    labels = (candidate.server.flavor.extra_specs or {}).get('hw:pmem')
+    if labels and not candidate.is_live:
+        yield checks.warning(
+            f'loses what is in its persistent memory ({labels})',
+            'openstack server show {server} -c flavor',
+            pmem=labels,
+        )
+
+
 @checks.server_check('volume-state')
 def volumes(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Every volume must be ready to be attached on another host.

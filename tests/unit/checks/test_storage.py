@@ -107,6 +107,27 @@ class ConfigDriveTest(base.CheckTest):
         self.assertSilent(subject.config_drive, server, way=COLD)
 
 
+class PersistentMemoryTest(base.CheckTest):
+    def test_a_server_without_any_is_silent(self):
+        self.assertSilent(subject.persistent_memory, way=COLD)
+        hidden = testing.server(flavor=testing.flavor(extra_specs=None))
+        self.assertSilent(subject.persistent_memory, hidden, way=COLD)
+
+    def test_what_is_in_it_moves_live_only(self):
+        server = testing.server(
+            flavor=testing.flavor(extra_specs={'hw:pmem': '6GB,16GB'})
+        )
+        self.assertSilent(subject.persistent_memory, server)
+        for way in (COLD, EVACUATE):
+            self.assertFinds(
+                Severity.WARNING,
+                'loses what is in its persistent memory (6GB,16GB)',
+                subject.persistent_memory,
+                server,
+                way=way,
+            )
+
+
 class VolumeStateTest(base.CheckTest):
     def test_a_ready_volume_is_silent(self):
         self.assertSilent(subject.volumes)
