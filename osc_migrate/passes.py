@@ -13,7 +13,7 @@ import itertools
 import math
 import statistics
 
-SAME_PASS = 0.05  # of what was sent: growing by less begins no pass
+SAME_PASS = 0.1  # of what was sent: growing by less begins no pass
 BLOCK = 4  # samples that together tell the size of short passes
 ALIKE, PARTS, OFF = 5, 4, 0.04  # what shows that passes are equal, see below
 EXACT, ROUGH = 0.01, 0.2  # relative error of a size, at least
