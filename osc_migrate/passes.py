@@ -144,7 +144,7 @@ def _is_first_known(moments: list[Moment], step: Step) -> bool:
     """
     before = moments[step.index - 1]
     return (
-        before.remaining <= SAME_PASS * step.grown
+        before.remaining <= EXACT * step.grown
         or step.grown >= 0.9 * before.total
     )
 
