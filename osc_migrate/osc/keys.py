@@ -35,6 +35,14 @@ def split(text: str) -> list[str]:
     return [_NAMES.get(key, key) for key in _KEY.findall(text)]
 
 
+def is_ours(number: int) -> bool:
+    """Whether a terminal is not that of another job in the foreground."""
+    try:
+        return os.tcgetpgrp(number) == os.getpgrp()
+    except OSError:
+        return True  # it is no terminal that knows of jobs
+
+
 class Keyboard:
     """A terminal that gives each key at once, until it is left."""
 

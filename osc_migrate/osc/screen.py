@@ -49,7 +49,7 @@ class Screen:
             from osc_migrate import live_table
 
             self._table = live_table.LiveTable('Migrations')
-            if sys.stdin.isatty():
+            if sys.stdin.isatty() and keys.is_ours(sys.stdin.fileno()):
                 keyboard = keys.Keyboard(sys.stdin.fileno())
                 self._keyboard = self._stack.enter_context(keyboard)
             self._write = self._stack.enter_context(self._table)
