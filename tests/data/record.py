@@ -22,7 +22,7 @@ from lab import api as apis
 from osc_migrate import cloud
 
 BODIES = pathlib.Path(__file__).parent / 'bodies'
-KEPT_HEADERS = ('x-openstack-request-id', 'location', 'retry-after')
+KEPT_HEADERS = ('x-openstack-request-id', 'x-compute-request-id')
 PLACES = {
     'compute': 'http://nova.test',
     'identity': 'http://keystone.test',
