@@ -233,8 +233,11 @@ class DrainTest(unittest.TestCase):
 
     @hypothesis.given(engine_strategies.KIND_CASES)
     def test_kind_cloud(self, case: engine_strategies.Case) -> None:
-        """Where all migrations go well, the host is emptied, however often
-        requests fail or the client dies; all servers are what they were."""
+        """Where all migrations go well, the host is emptied.
+
+        However often requests fail or the client dies, all servers are what
+        they were.
+        """
         rehearsal = Rehearsal(case)
         result = rehearsal.run()
         self.assertEqual([], rehearsal.watchdog.complaints)
