@@ -123,6 +123,8 @@ class Watch:
         self._all: dict[str, Task] = {}
         self._unexplained: list[Task] = []
         self._pause = 1.0
+        # whether the last round saw all that there is to follow
+        self._is_current = False
         self.is_timed_out = False
 
     def run(
@@ -142,7 +144,7 @@ class Watch:
         if timeout is not None:
             self._deadline = self._clock() + timeout
         try:
-            self._executor.run(until=until)
+            self._executor.run(until=lambda: self._is_current and until())
             self._explain(len(self._unexplained))
         except _TimeUp:
             self.is_timed_out = True
@@ -163,6 +165,7 @@ class Watch:
         self, records: Mapping[str, model.Migration]
     ) -> Iterator[Task]:
         """Find what to follow as well; the executor calls this in a round."""
+        self._is_current = False
         self._records = records
         if self._begin is None:
             self._begin = max(
@@ -181,6 +184,7 @@ class Watch:
         self._let_go()
         self._tell_silence()
         self._explain(_EXPLAINED)
+        self._is_current = True
 
     def _is_due(self, record: model.Migration) -> bool:
         """Whether a migration is under way, or was since we began."""

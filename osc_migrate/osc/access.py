@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the session of ``openstack`` to a cloud, and exit codes."""
 
+import logging
 import typing
 from typing import Any, TextIO
 
@@ -18,6 +19,10 @@ def cloud(manager: Any) -> 'Cloud':
     """Make a cloud of osc-lib's client manager."""
     from osc_migrate.cloud import Cloud
 
+    # one sentence of ours says it when Nova does not answer
+    levels = [handler.level for handler in logging.getLogger().handlers]
+    if min(levels, default=logging.WARNING) >= logging.WARNING:
+        logging.getLogger('keystoneauth.session').setLevel(logging.ERROR)
     session = manager.session
     if session.timeout is None:
         session.timeout = _TIMEOUT

@@ -103,7 +103,8 @@ class Screen:
         """Say it when Nova does not answer, and when it does again."""
         trouble = self.cloud.unreachable if self.cloud is not None else None
         if trouble and not self._unreachable:
-            self._write.note(f'Nova does not answer: {trouble}')
+            short = trouble.partition(': HTTPConnectionPool')[0]
+            self._write.note(f'Nova does not answer: {short}')
         elif self._unreachable and not trouble:
             self._write.note('Nova answers again')
         self._unreachable = trouble

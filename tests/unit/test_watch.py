@@ -396,8 +396,9 @@ class PaceTest(WatchTest):
         """A silent Nova is waited for, and known to be silent."""
         self.show(migration(1, 'running'))
         self.cloud.error = exceptions.ServiceUnavailable('no connection')
-        self.results(seconds=60, timeout=20)
+        self.results(timeout=20)
         self.assertEqual('no connection', self.watch.cloud.unreachable)
+        self.assertTrue(self.watch.is_timed_out)
 
 
 class DialogueTest(base.BaseTestCase):
