@@ -214,10 +214,7 @@ class Executor:
 
     def _give_up(self) -> None:
         """End the moves that have no slot to wait for."""
-        reason = (
-            'was not begun: migrations that do not end hold all that is '
-            'allowed'
-        )
+        reason = 'was not begun: migrations without end hold all slots'
         for task in tuple(self._tasks.values()):
             if task.phase is Phase.PENDING and not self.is_stopping:
                 remedy = 'openstack server migration list --status running'
@@ -293,9 +290,12 @@ class Executor:
         for task in sorted(self._tasks.values(), key=lambda one: one.tries):
             if task.phase is not Phase.PENDING:
                 continue
-            if self._clock() < task.not_before or not self._fits(task):
-                continue
-            self._begin(task)
+            load = limits_module.of_task(task)
+            if task.refused and self._choose and load.destination is None:
+                # it will have one that is looked at again
+                load = dataclasses.replace(load, destination='')
+            if self._clock() >= task.not_before and self._fits(load):
+                self._begin(task)
 
     def _begin(self, task: Task) -> None:
         """Look at a server, then ask for its move."""
@@ -307,7 +307,7 @@ class Executor:
             destination = self._choose(task) if self._choose else None
             move = dataclasses.replace(task.move, destination=destination)
             task = dataclasses.replace(task, move=move)
-            if not self._fits(task):
+            if not self._fits(limits_module.of_task(task)):
                 self._put(task)
                 return
         record = max(own, key=lambda one: one.id, default=None)
@@ -315,7 +315,7 @@ class Executor:
         task, request = machine.start(task, seen, self._clock(), self.policy)
         self._put(self._ask(task, request))
 
-    def _fits(self, task: Task) -> bool:
+    def _fits(self, load: limits_module.Load) -> bool:
         """Whether the limits allow a move beside all that is under way."""
         ours = [
             limits_module.of_task(other)
@@ -333,7 +333,7 @@ class Executor:
                 and self._tasks[record.server_id].phase.holds_slot
             )
         ]
-        return self._limits.allow(limits_module.of_task(task), ours + others)
+        return self._limits.allow(load, ours + others)
 
     def _ask(self, task: Task, request: Request | None) -> Task:
         if request is None or request.action is Action.LOOK:

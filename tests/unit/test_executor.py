@@ -416,6 +416,54 @@ class SlotTest(ExecutorTest):
         )
         self.assertGreaterEqual(again, ended.updated)
 
+    def test_a_second_try_waits_for_its_own_host_only(self) -> None:
+        """A host that is full by others does not hold back all."""
+        for chosen, is_kept in (('compute-3', False), ('compute-4', True)):
+            nova = self.cloud(matter.Trip(fails_at='check'))
+            self.other(nova)
+            run = self.executor(
+                nova,
+                limits=limits.Limits(per_destination=1),
+                choose=lambda task: chosen,  # noqa: B023
+            )
+            run.run(self.plan(nova, 'compute-2'))
+            again = nova.asked()[1][0]
+            self.assertEqual(is_kept, again > 3000, chosen)
+
+    def test_a_host_of_an_earlier_run_is_chosen_anew(self) -> None:
+        """What failed there in that run is looked up, and the other fits."""
+        nova = self.cloud(
+            matter.Trip(fails_at='check'), matter.Trip(seconds=30)
+        )
+        first = self.plan(nova, 'compute-2', 'compute-3')
+        moves = dataclasses.replace(first, moves=first.moves[:1])
+        self.executor(nova, policy=tasks.Policy(tries=1)).run(moves)
+        run = self.executor(
+            nova,
+            limits=limits.Limits(per_destination=1),
+            choose=lambda task: 'compute-3',
+            since=nova.world.iso(0),
+        )
+        moves = dataclasses.replace(first, moves=first.moves[::-1])
+        run.run(moves)
+        sent = [
+            (nova.world.servers[request.server_id].name, request.destination)
+            for _, name, (request, *_) in nova.calls
+            if name == 'ask'
+        ]
+        self.assertEqual(
+            [
+                ('server-0', 'compute-2'),
+                ('server-1', 'compute-3'),
+                ('server-0', 'compute-3'),
+            ],
+            sent,
+        )
+        ended = next(
+            r for r in nova.world.records if r.server.name == 'server-1'
+        )
+        self.assertGreaterEqual(nova.asked()[2][0], ended.updated)
+
 
 class ChooseTest(ExecutorTest):
     def test_is_asked_for_another_destination(self) -> None:
