@@ -14,6 +14,7 @@ from typing import Any
 from osc_migrate import checks
 from osc_migrate import exceptions
 from osc_migrate import model
+from osc_migrate import scrutiny
 from osc_migrate import verdict
 from osc_migrate.checks import Finding
 from osc_migrate.checks import Severity
@@ -37,9 +38,9 @@ class Plan:
 
 def plan(
     snapshot: model.Snapshot,
-    host: verdict.Names = (),
+    host: scrutiny.Names = (),
     *,
-    looking: verdict.Scrutiny | None = None,
+    looking: scrutiny.Scrutiny | None = None,
     order: str = 'largest',
     allow_cold: bool = False,
     **how: Any,
@@ -47,14 +48,14 @@ def plan(
     """Plan how to empty hosts, or to move all servers of the snapshot.
 
     :param host: the host or hosts to empty
-    :param looking: from :func:`osc_migrate.verdict.scrutiny`; else its
+    :param looking: from :func:`osc_migrate.scrutiny.begin`; else its
         arguments are in ``how``
     :param order: ``largest``, ``smallest`` or ``name``
     :param allow_cold: whether a running server may be powered off to move
     :raises InvalidInput: an unknown host, method, order or check
     """
-    looking = looking or verdict.scrutiny(snapshot, **how)
-    leaving = verdict.names(host)
+    looking = looking or scrutiny.begin(snapshot, **how)
+    leaving = scrutiny.names(host)
     report = verdict.preflight(snapshot, host, looking=looking)
     moves: list[model.Move] = []
     stranded: dict[model.Server, tuple[Finding, ...]] = {}
@@ -113,7 +114,7 @@ def _ordered(
 def _choose(
     entry: verdict.ServerReport,
     ahead: model.Snapshot,
-    looking: verdict.Scrutiny,
+    looking: scrutiny.Scrutiny,
     *,
     leaving: frozenset[str],
     allow_cold: bool,
@@ -125,8 +126,9 @@ def _choose(
         destination, findings = _place(
             entry, ahead, looking, way=way, leaving=leaving
         )
-        if destination is None:
-            why_not += findings
+        if findings or (destination is None and ahead.hosts):
+            nowhere = verdict.nowhere(entry.server, way, ahead)
+            why_not += findings or [nowhere]
         elif _stops_the_guest(entry.server, way, ways, allow_cold):
             why_not.append(_cold_only(entry.server))
         else:
@@ -137,7 +139,7 @@ def _choose(
                 migration_type=way,
             )
             return move, []
-    return None, _most_telling(why_not, entry.server)
+    return None, _most_telling(why_not)
 
 
 def _stops_the_guest(
@@ -171,7 +173,7 @@ def _cold_only(server: model.Server) -> Finding:
 def _place(
     entry: verdict.ServerReport,
     ahead: model.Snapshot,
-    looking: verdict.Scrutiny,
+    looking: scrutiny.Scrutiny,
     *,
     way: model.MigrationType,
     leaving: frozenset[str],
@@ -234,27 +236,11 @@ def _share_left(host: model.Host, server: model.Server) -> float:
     return min(shares)
 
 
-def _most_telling(
-    findings: Iterable[Finding], server: model.Server
-) -> list[Finding]:
-    """Drop repetitions; say so if there was nowhere to go at all."""
+def _most_telling(findings: Iterable[Finding]) -> list[Finding]:
+    """Drop repetitions."""
     seen: dict[tuple[str, str | None, str], Finding] = {}
     for finding in findings:
         seen.setdefault(
             (finding.check, finding.destination, finding.message), finding
         )
-    if seen:
-        return list(seen.values())
-    return [
-        Finding(
-            check='destination-none',
-            severity=Severity.ERROR,
-            message='there is no other enabled host',
-            remedy='openstack compute service list --service nova-compute',
-            evidence={},
-            is_transient=False,
-            server=server.id,
-            destination=None,
-            migration_type=model.MigrationType.LIVE,
-        )
-    ]
+    return list(seen.values())

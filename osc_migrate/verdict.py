@@ -14,21 +14,13 @@ from typing import Any
 from osc_migrate import checks as check_module
 from osc_migrate import exceptions
 from osc_migrate import model
+from osc_migrate import scrutiny
 from osc_migrate.checks import Candidate
 from osc_migrate.checks import Check
 from osc_migrate.checks import Draft
 from osc_migrate.checks import Finding
-from osc_migrate.checks import Scope
 from osc_migrate.checks import Severity
-
-Names = str | Iterable[str]
-
-METHODS: Mapping[str, tuple[model.MigrationType, ...]] = {
-    'auto': (model.MigrationType.LIVE, model.MigrationType.COLD),
-    'live': (model.MigrationType.LIVE,),
-    'cold': (model.MigrationType.COLD,),
-    'evacuate': (model.MigrationType.EVACUATE,),
-}
+from osc_migrate.scrutiny import Scrutiny
 
 
 class Verdict(enum.StrEnum):
@@ -79,100 +71,14 @@ class Report:
         return all(s.verdict is not Verdict.BLOCKED for s in self.servers)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Scrutiny:
-    """How to look: which checks, ways and destinations.
-
-    ``to`` restricts the destinations (empty: all); ``ignored`` holds ids of
-    checks whose errors only warn.
-    """
-
-    checks: tuple[Check, ...]
-    ways: tuple[model.MigrationType, ...]
-    to: frozenset[str]
-    ignored: frozenset[str]
-    include_disabled: bool
-
-    @property
-    def server_checks(self) -> list[Check]:
-        """Return the checks that look at a server alone."""
-        return [c for c in self.checks if c.scope is Scope.SERVER]
-
-    @property
-    def destination_checks(self) -> list[Check]:
-        """Return the checks that look at a server and a destination."""
-        return [c for c in self.checks if c.scope is Scope.DESTINATION]
-
-    def ways_for(
-        self, server: model.Server
-    ) -> tuple[model.MigrationType, ...]:
-        """Return the ways to examine: a stopped server has only one."""
-        if server.vm_state == 'stopped' and len(self.ways) > 1:
-            return (model.MigrationType.COLD,)
-        return self.ways
-
-    def destinations(self, snapshot: model.Snapshot) -> list[model.Host]:
-        """Return the hosts that servers might move to."""
-        return [
-            host
-            for name, host in sorted(snapshot.hosts.items())
-            if (
-                name in self.to
-                if self.to
-                else host.status == 'enabled' or self.include_disabled
-            )
-        ]
-
-
-def scrutiny(
-    snapshot: model.Snapshot,
-    *,
-    method: str = 'auto',
-    to: Names = (),
-    ignore: Names = (),
-    include_disabled: bool = False,
-    checks: Iterable[Check | check_module.Function] | None = None,
-) -> Scrutiny:
-    """Say how to look at a snapshot.
-
-    ``checks`` are used beside those of the entry points.
-
-    :raises InvalidInput: an unknown method, host or check
-    """
-    if method not in METHODS:
-        raise exceptions.InvalidInput(
-            f'The method {method!r} is none of {", ".join(METHODS)}'
-        )
-    chosen = (*check_module.load(), *map(check_module.as_check, checks or ()))
-    ids = {check.id for check in chosen}
-    ignored = names(ignore)
-    for check_id in sorted(ignored - ids):
-        raise exceptions.InvalidInput(
-            f'There is no check {check_id!r}; run: openstack server '
-            'migration preflight --list-checks'
-        )
-    for name in sorted(names(to) - snapshot.hosts.keys()):
-        raise exceptions.HostNotFound(name, snapshot.hosts)
-    return Scrutiny(
-        checks=chosen,
-        ways=METHODS[method],
-        to=names(to),
-        ignored=ignored,
-        include_disabled=include_disabled,
-    )
-
-
-def names(given: Names) -> frozenset[str]:
-    """Read one name, or several, as a set."""
-    return frozenset([given] if isinstance(given, str) else given)
-
-
-def select(snapshot: model.Snapshot, host: Names = ()) -> list[model.Server]:
+def select(
+    snapshot: model.Snapshot, host: scrutiny.Names = ()
+) -> list[model.Server]:
     """Return the servers of some hosts, or all that the snapshot is about.
 
     :raises HostNotFound: a host is not in the snapshot
     """
-    wanted = names(host)
+    wanted = scrutiny.names(host)
     for name in sorted(wanted - snapshot.hosts.keys()):
         raise exceptions.HostNotFound(name, snapshot.hosts)
     return sorted(
@@ -187,7 +93,7 @@ def select(snapshot: model.Snapshot, host: Names = ()) -> list[model.Server]:
 
 def preflight(
     snapshot: model.Snapshot,
-    host: Names = (),
+    host: scrutiny.Names = (),
     *,
     looking: Scrutiny | None = None,
     **how: Any,
@@ -196,11 +102,12 @@ def preflight(
 
     :param host: the host or hosts to empty; all servers of the snapshot if
         none is given
-    :param looking: from :func:`scrutiny`; else its arguments are in ``how``
+    :param looking: from :func:`osc_migrate.scrutiny.begin`; else its
+        arguments are in ``how``
     :raises InvalidInput: an unknown host, method or check
     :raises CheckFailed: a check cannot be loaded
     """
-    looking = looking or scrutiny(snapshot, **how)
+    looking = looking or scrutiny.begin(snapshot, **how)
     rows = _Rows(looking, snapshot)
     reports = tuple(_report(server, rows) for server in select(snapshot, host))
     return Report(
@@ -282,7 +189,37 @@ def _report(server: model.Server, rows: _Rows) -> ServerReport:
         host.name: () for host in rows.hosts if host.name != server.host
     }
     pairs.update((name, tuple(listed)) for name, listed in found.items())
+    if not pairs:
+        own += [
+            nowhere(server, way, rows.snapshot)
+            for way in looking.ways_for(server)
+        ]
     return _judge(server, looking.ways_for(server), own, pairs)
+
+
+def nowhere(
+    server: model.Server, way: model.MigrationType, snapshot: model.Snapshot
+) -> Finding:
+    """Say that there is no host to move to, or that none is known."""
+    if not snapshot.hosts:
+        severity = Severity.UNKNOWN
+        message = 'which hosts could take it is unknown; Nova would choose'
+        remedy = 'ask somebody with the role admin'
+    else:
+        severity = Severity.ERROR
+        message = f'is on {server.host}, and no other host may take it'
+        remedy = 'openstack compute service list --service nova-compute'
+    return Finding(
+        check='destination-none',
+        severity=severity,
+        message=message,
+        remedy=remedy,
+        evidence={},
+        is_transient=False,
+        server=server.id,
+        destination=None,
+        migration_type=way,
+    )
 
 
 def _judge(
@@ -294,10 +231,10 @@ def _judge(
     """Take the first way that leads anywhere; else say what forbids all."""
     method = 'none'
     verdict = Verdict.BLOCKED
-    open_to: Mapping[str, Severity] = {}
+    open_to: Mapping[str, Severity] | None = None
     for way in ways:
         open_to = _open(way, own, pairs)
-        if open_to:
+        if open_to is not None:
             weight, deciding = _weigh(way, own, pairs, open_to)
             if way is not ways[0]:
                 # say why the better way was not taken
@@ -314,7 +251,7 @@ def _judge(
         server=server,
         method=method,
         verdict=verdict,
-        destinations=tuple(open_to),
+        destinations=tuple(open_to or ()),
         reasons=_ids(f for f in deciding if f.severity > Severity.INFO),
         findings=tuple(own),
         pairs=pairs,
@@ -325,15 +262,22 @@ def _open(
     way: model.MigrationType,
     own: Iterable[Finding],
     pairs: Mapping[str, tuple[Finding, ...]],
-) -> dict[str, Severity]:
-    """Return the destinations that nothing forbids, and the worst of each."""
+) -> dict[str, Severity] | None:
+    """Return the destinations that nothing forbids, and the worst of each.
+
+    ``None`` if this way leads nowhere. Where no host is known nothing may
+    forbid it all the same: Nova chooses among those that it knows.
+    """
     if _worst(_of(way, own)) is Severity.ERROR:
-        return {}
+        return None
     worst = {
         name: _worst(_of(way, found)) if found else Severity.INFO
         for name, found in pairs.items()
     }
-    return {n: w for n, w in worst.items() if w is not Severity.ERROR}
+    open_to = [n for n, w in worst.items() if w is not Severity.ERROR]
+    if pairs and not open_to:
+        return None
+    return {name: worst[name] for name in open_to}
 
 
 def _weigh(
@@ -344,7 +288,7 @@ def _weigh(
 ) -> tuple[Severity, list[Finding]]:
     """Return how much is against the best destinations, and what."""
     mine = _of(way, own)
-    weight = max(_worst(mine), min(open_to.values()))
+    weight = max(_worst(mine), min(open_to.values(), default=Severity.INFO))
     return weight, mine + [
         finding
         for name, worst in open_to.items()

@@ -2,8 +2,9 @@
 """Take a snapshot: read all that a question needs, in bulk and in parallel.
 
 What the caller may not read, or what has no service in this cloud, becomes
-``None`` and one gap that says who could tell. Nova's services and servers are
-the exception: without them there is no answer at all.
+``None`` and one gap that says who could tell. The servers are the exception:
+without them there is no answer at all. Without Nova's services no host is
+known, so the servers of a host cannot be asked about.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -80,7 +81,9 @@ class _Scene:
         agents = reader.start(network.agents)
         self._bodies = _bodies(reader, wanted, servers)
         self.hosts = _hosts(
-            services(),
+            services()
+            if wanted
+            else reader.optional('compute services', services) or (),
             reader.optional('hypervisors', nodes) or {},
             reader.optional('resource providers', trees),
             reader.optional('network agents', agents),
@@ -105,21 +108,14 @@ class _Scene:
         ids = [body['id'] for body in bodies]
         bound_to = sources if self._wanted else set()
         ports = reader.start(network.ports, ids, bound_to)
-        held = reader.start(
-            placement.allocations,
-            [
-                provider.id
-                for name in sources & self.hosts.keys()
-                for provider in self.hosts[name].providers or ()
-            ],
-        )
+        held = _held(reader, [self.hosts.get(name) for name in sources])
         known = details.read(reader, bodies)
         found_ports = reader.optional('ports', ports)
         if found_ports is not None:
             found_ports = details.with_bindings(
                 reader, found_ports, self.migrations or ()
             )
-        found_held = reader.optional('allocations', held)
+        found_held = held and reader.optional('allocations', held)
         return {
             body['id']: servers_module.server(
                 body,
@@ -135,6 +131,21 @@ class _Scene:
 def _of(found: Mapping[str, T] | None, key: str, nothing: T) -> T | None:
     """Look up what was read for a server; ``None`` if nothing was."""
     return None if found is None else found.get(key, nothing)
+
+
+def _held(
+    reader: reading.Reader, sources: Iterable[model.Host | None]
+) -> Callable[[], dict[str, dict[str, Mapping[str, int]]]] | None:
+    """Begin to read what is allocated there, if Placement tells of all."""
+    providers: list[str] = []
+    for host in sources:
+        if host is None or host.providers is None:
+            return None
+        # a host without any room has no tree, but still its root
+        root = host.hypervisor_id
+        ids = [provider.id for provider in host.providers]
+        providers += ids or ([root] if root else [])
+    return reader.start(placement.allocations, providers)
 
 
 def _bodies(

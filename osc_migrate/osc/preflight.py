@@ -246,7 +246,7 @@ def _servers(plan: 'planner.Plan', *, is_long: bool) -> Listing:
             server.name,
             server.status,
             entry.method,
-            len(entry.destinations),
+            len(entry.destinations) if entry.pairs else None,
             str(entry.verdict),
             ', '.join(entry.reasons),
         ]

@@ -6,6 +6,7 @@ functional tests share. What lives is read from ``/proc`` and not from the
 lab's own records, which may be what is wrong.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -27,6 +28,11 @@ ONE_HOST = 'hosts: {compute-1: {}}\n'
 TWO_HOSTS = """
 nova: {service_down_time: 6, max_microversion: "2.90"}
 hosts: {compute-1: {}, compute-2: {}}
+flavors: {pinned: {extra_specs: {"hw:numa_nodes": "1"}}}
+images: {tiny: {properties: {"trait:CUSTOM_FAST": required}}}
+servers:
+  - {name: web, flavor: pinned, host: compute-1, tags: [gold]}
+  - {name: volume, host: compute-1, volume_backed: true, config_drive: true}
 """
 CONTROL = (
     *('broker', 'keystone', 'placement', 'glance', 'neutron', 'cinder'),
@@ -276,6 +282,27 @@ class RunningLabTest(ControlTest):
             microversion='2.91',
         )
         self.assertEqual(406, error.status)
+
+    def test_preflight_of_an_older_nova(self) -> None:
+        """What 2.90 does not tell is unknown, and no reason to fail."""
+        config = str(self.lab.run / 'clouds.yaml')
+        result = subprocess.run(
+            [
+                pathlib.Path(sys.executable).with_name('openstack'),
+                *['--os-cloud', 'lab', 'server', 'migration', 'preflight'],
+                *['--host', 'compute-1', '--findings', '-f', 'json'],
+            ],
+            env={**ENVIRONMENT, 'OS_CLIENT_CONFIG_FILE': config},
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertIn('2 servers: 2 live; all fit', result.stderr)
+        found = {
+            (row['Check'], row['Server']) for row in json.loads(result.stdout)
+        }
+        self.assertIn(('image-properties', 'web'), found)
+        self.assertNotIn(('image-properties', 'volume'), found)
 
 
 class LifeTest(ControlTest):

@@ -5,7 +5,6 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import unittest
 
 from tests.functional import base
 
@@ -105,8 +104,6 @@ class PreflightTest(base.FunctionalTest):
         )
         self.assert_says(result, '403')
 
-    # os-services is the administrators', and nothing is said without it yet
-    @unittest.expectedFailure
     def test_manager(self) -> None:
         """Who may not see the hosts is told so, and who would be."""
         self.scenario("""
@@ -122,3 +119,13 @@ class PreflightTest(base.FunctionalTest):
         self.assertTrue(
             any('role admin' in found['Remedy'] for found in unknown), findings
         )
+        self.assertEqual(1, strict.stderr.count('compute services: '), strict)
+        self.assertIn('1 server: 1 live; all fit', strict.stderr)
+
+    def test_own_host(self) -> None:
+        """Where a server is it cannot go, and that is said."""
+        self.scenario('servers: [{name: good, host: compute-1}]')
+        result = self.openstack(f'{_PREFLIGHT} good --to compute-1')
+        self.assertEqual(3, result.code, result.stderr)
+        self.assertIn('is on compute-1, and no other host', result.stderr)
+        self.assertIn('destination-none', result.stdout)

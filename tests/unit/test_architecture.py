@@ -30,6 +30,7 @@ ORDER = [
     'progress',
     'token',
     'checks',
+    'scrutiny',
     'verdict',
     'selection',
     'planner',

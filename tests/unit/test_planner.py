@@ -7,6 +7,7 @@ from osc_migrate import checks
 from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate import planner
+from osc_migrate import scrutiny
 from osc_migrate import testing
 
 LIVE, COLD = model.MigrationType.LIVE, model.MigrationType.COLD
@@ -46,7 +47,10 @@ def cloud(
 
 class PlannerTest(base.BaseTestCase):
     def moves(
-        self, snapshot: model.Snapshot, host: str = 'compute-1', **how: object
+        self,
+        snapshot: model.Snapshot,
+        host: scrutiny.Names = 'compute-1',
+        **how: object,
     ) -> list[tuple[str, str | None, str]]:
         """Return name, destination and way of each move of a plan."""
         self.plan = planner.plan(snapshot, host, **how)
@@ -259,6 +263,10 @@ class StrandedTest(PlannerTest):
     def test_a_cloud_of_one_host_is_said_to_be_one(self):
         self.moves(cloud([server('a')]))
         self.assertEqual({'a': ['destination-none']}, self.stranded())
+
+    def test_where_hosts_are_unknown_nova_chooses(self):
+        snapshot = testing.snapshot([server('a')], [])
+        self.assertEqual([('a', None, 'live')], self.moves(snapshot, ()))
 
     def test_an_ignored_error_strands_nobody(self):
         snapshot = cloud([server('a', 4096)], 1024)

@@ -8,6 +8,7 @@ from oslotest import base
 from osc_migrate import checks
 from osc_migrate import exceptions
 from osc_migrate import model
+from osc_migrate import scrutiny
 from osc_migrate import testing
 from osc_migrate import verdict
 from osc_migrate.checks import Severity
@@ -29,8 +30,8 @@ class ScrutinyTest(base.BaseTestCase):
     )
 
     def destinations(self, **how: object) -> list[str]:
-        scrutiny = verdict.scrutiny(self.SNAPSHOT, **how)
-        return [h.name for h in scrutiny.destinations(self.SNAPSHOT)]
+        looking = scrutiny.begin(self.SNAPSHOT, **how)
+        return [h.name for h in looking.destinations(self.SNAPSHOT)]
 
     def test_enabled_hosts_are_destinations(self):
         """A dead one too: its finding says why it is none."""
@@ -57,10 +58,10 @@ class ScrutinyTest(base.BaseTestCase):
             ('cold', (COLD,)),
             ('evacuate', (model.MigrationType.EVACUATE,)),
         ):
-            scrutiny = verdict.scrutiny(self.SNAPSHOT, method=method)
-            self.assertEqual(ways, scrutiny.ways_for(stopped))
-        scrutiny = verdict.scrutiny(self.SNAPSHOT)
-        self.assertEqual((LIVE, COLD), scrutiny.ways_for(testing.server()))
+            looking = scrutiny.begin(self.SNAPSHOT, method=method)
+            self.assertEqual(ways, looking.ways_for(stopped))
+        looking = scrutiny.begin(self.SNAPSHOT)
+        self.assertEqual((LIVE, COLD), looking.ways_for(testing.server()))
 
     def test_what_makes_no_sense_is_refused(self):
         for how, text in (
@@ -71,7 +72,7 @@ class ScrutinyTest(base.BaseTestCase):
         ):
             error = self.assertRaises(
                 exceptions.InvalidInput,
-                verdict.scrutiny,
+                scrutiny.begin,
                 self.SNAPSHOT,
                 **how,
             )

@@ -5,6 +5,7 @@ from oslotest import base
 
 from osc_migrate import checks
 from osc_migrate import model
+from osc_migrate import scrutiny
 from osc_migrate import testing
 from osc_migrate import verdict
 from osc_migrate.verdict import Verdict
@@ -47,9 +48,9 @@ def looking(
     to: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
     ways: tuple[model.MigrationType, ...] = (LIVE, COLD),
-) -> verdict.Scrutiny:
+) -> scrutiny.Scrutiny:
     """Look with these checks alone."""
-    return verdict.Scrutiny(
+    return scrutiny.Scrutiny(
         checks=chosen,
         ways=ways,
         to=frozenset(to),
@@ -192,11 +193,30 @@ class JudgeTest(base.BaseTestCase):
         )
 
     def test_a_cloud_of_one_host_has_no_destination(self):
-        snapshot = testing.snapshot([testing.server()], [testing.host()])
+        """Nor does a server whose own host alone was named."""
+        one = testing.snapshot([testing.server()], [testing.host('compute-1')])
+        named = testing.snapshot([testing.server()])
+        for snapshot, to in ((one, ()), (named, ('compute-1',))):
+            report = verdict.preflight(snapshot, looking=looking(to=to))
+            [entry] = report.servers
+            self.assertEqual(
+                (Verdict.BLOCKED, ('destination-none',), ()),
+                (entry.verdict, entry.reasons, entry.destinations),
+            )
+
+    def test_hosts_that_nobody_tells_of(self):
+        """Nova knows them, so nothing forbids a move; where to is unknown."""
+        snapshot = testing.snapshot([testing.server()], [])
         report = verdict.preflight(snapshot, looking=looking())
-        self.assertEqual('none', report.servers[0].method)
-        self.assertEqual((), report.destinations)
-        self.assertFalse(report.is_clear)
+        [entry] = report.servers
+        self.assertEqual(
+            ('live', Verdict.UNKNOWN, ('destination-none',), ()),
+            (entry.method, entry.verdict, entry.reasons, entry.destinations),
+        )
+        report = verdict.preflight(
+            snapshot, looking=looking(*saying(own=checks.error('e')))
+        )
+        self.assertEqual(Verdict.BLOCKED, report.servers[0].verdict)
 
     def test_all_findings_are_kept(self):
         entry = judged(
