@@ -295,7 +295,8 @@ def _nova_defaults(
         'my_ip': '127.0.0.1',
         'host': 'control',
         'compute_driver': 'lab.LabDriver',
-        'report_interval': 1,
+        # often enough for nobody to be taken for dead
+        'report_interval': max(1, nova.service_down_time // 4),
         'service_down_time': nova.service_down_time,
         'max_concurrent_live_migrations': nova.max_concurrent_live_migrations,
         'resize_confirm_window': nova.resize_confirm_window,
