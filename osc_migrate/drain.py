@@ -7,23 +7,20 @@ moves until nothing is left that can move. Nova is the journal: doing it all
 again after a crash, from any machine, resumes it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
 from osc_migrate import leftovers
-from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import planner
+from osc_migrate import resumption
 from osc_migrate import selection as selection_module
-from osc_migrate import settle
 from osc_migrate import token as token_module
 from osc_migrate.checks import Finding
-from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Phase
-from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
 # seconds between the two looks that must both find nothing new
@@ -59,7 +56,9 @@ class Result:
     """How a drain ended.
 
     ``stranded`` are the servers that were not tried, with the findings that
-    forbid it. ``is_interrupted`` says that moves were not begun.
+    forbid it. ``is_interrupted`` says that moves were not begun, and
+    ``is_reopened`` that it was because somebody had enabled the host.
+    ``is_everything`` is false if only chosen servers were meant.
     """
 
     host: str
@@ -67,6 +66,8 @@ class Result:
     stranded: Mapping[model.Server, tuple[Finding, ...]]
     leftovers: tuple[leftovers.Leftover, ...]
     is_interrupted: bool
+    is_reopened: bool = False
+    is_everything: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -92,7 +93,29 @@ class Drain:
         self.snapshot = self._as_fenced(cloud.snapshot(host=host), host)
         self.host = self.snapshot.hosts[host]
         self.token = token_module.read(self.host.disabled_reason)
-        self._selection = self._options.selection.resolved(self.snapshot, host)
+        # named servers that are not on the host, or no longer, and where
+        self.away: dict[str, str | None] = {}
+        self._selection = self._resolved()
+        # whether another run had closed the host before
+        self.is_joined = False
+        self.is_reopened = False
+        self._stop: Callable[[], object] = bool
+        self.request_id: str | None = None
+
+    def _resolved(self) -> selection_module.Selection:
+        """Find out which servers are meant by their names.
+
+        A drain that is resumed has moved some of them; what no server is
+        called is a mistake.
+        """
+        selection = self._options.selection
+        there = self.snapshot.servers_on(self.host.name)
+        known = {name for server in there for name in (server.id, server.name)}
+        ids = {}
+        for name in sorted((selection.servers | selection.exclude) - known):
+            ids[name], sight = self._cloud.find(name)
+            self.away[name] = sight.host
+        return selection.resolved(self.snapshot, self.host.name, ids)
 
     def _as_fenced(
         self, snapshot: model.Snapshot, host: str
@@ -149,20 +172,31 @@ class Drain:
     def close(self, *, user: str, reason: str = '') -> token_module.Token:
         """Disable the service with the mark of the drain.
 
-        A host that carries a mark is left as it is: this drain resumes or
-        joins that one. A fenced host is also forced down.
+        A host that carries a mark keeps it: this drain resumes or joins that
+        one, and another user is only added. A fenced host is also forced
+        down.
 
         :raises InvalidInput: the reason does not fit
+        :raises HostNotFound: the host is gone
         :raises CloudError: Nova refused
         """
-        if self.token is None:
+        # the plan took its time, and so did whoever agreed to it
+        services = self._cloud.services()
+        if self.host.name not in services:
+            raise exceptions.HostNotFound(self.host.name, services)
+        host = services[self.host.name]
+        known = token_module.read(host.disabled_reason)
+        user_id = self.snapshot.user_id or ''
+        if known is None:
+            self.is_joined = False
             self.token = token_module.make(
-                self.host,
-                user=user,
-                user_id=self.snapshot.user_id or '',
-                reason=reason,
+                host, user=user, user_id=user_id, reason=reason
             )
-            self._cloud.disable(self.host, str(self.token))
+        else:
+            self.is_joined = True
+            self.token = known.joined(user, user_id)
+        if self.token != known:
+            self.request_id = self._cloud.disable(host, str(self.token))
         if self._options.is_fenced:
             self._cloud.force_down(self.host)
         return self.token
@@ -203,49 +237,99 @@ class Drain:
 
         :raises CloudError: Nova was out of reach for long
         """
+        self._stop = executor.stop
         tasks: dict[str, Task] = {}
         patience = executor.policy.deadlines.busy
         quiet_looks = 0
         while quiet_looks < 2:
-            joined = executor.patiently(self.under_way)
-            fresh = [task for task in joined if task.server_id not in tasks]
-            # what is stuck may still end, and holds its slot until then
-            stuck = [t for t in tasks.values() if t.phase is Phase.STUCK]
-            ended = executor.run(plan, fresh + stuck)
-            tasks.update((task.server_id, task) for task in ended)
+            self._move(plan, tasks, executor)
             if executor.is_stopping:
                 break
             executor.pause(_SECOND_LOOK)
             plan = executor.patiently(lambda: self._again(tasks))
-            is_waiting = _is_waiting(plan)
+            if executor.is_stopping:
+                break
+            is_waiting = self._is_awaited(plan, tasks, executor)
             if plan.moves or (is_waiting and patience > 0):
                 quiet_looks = 0
                 patience -= _SECOND_LOOK if is_waiting else 0
             else:
                 quiet_looks += 1
-        left = executor.patiently(lambda: self._leftovers(tasks.values()))
+        left = executor.patiently(lambda: self._leftovers(plan, tasks))
         return Result(
             host=self.host.name,
             tasks=tuple(tasks.values()),
             stranded=plan.stranded,
             leftovers=tuple(left),
             is_interrupted=executor.is_stopping,
+            is_reopened=self.is_reopened,
+            is_everything=self._selection.is_everything,
         )
+
+    def _move(
+        self,
+        plan: planner.Plan,
+        tasks: dict[str, Task],
+        executor: executor_module.Executor,
+    ) -> None:
+        """Carry out a plan, and end what was begun before."""
+        joined = executor.patiently(self.under_way)
+        fresh = [task for task in joined if task.server_id not in tasks]
+        # what is stuck may still end, and holds its slot until then
+        stuck = [t for t in tasks.values() if t.phase is Phase.STUCK]
+        ended = executor.run(plan, fresh + stuck)
+        tasks.update((task.server_id, task) for task in ended)
+
+    def services(self) -> Mapping[str, model.Host]:
+        """Return the compute services; the drain ends if ours was enabled.
+
+        Whoever enables the host wants servers on it, and would see them
+        leave again.
+        """
+        services = self._cloud.services()
+        self._see(services)
+        return services
+
+    def _see(self, services: Mapping[str, model.Host]) -> None:
+        own = services.get(self.host.name)
+        if self.token is not None and own and own.status == 'enabled':
+            self.is_reopened = True
+            self._stop()
 
     def _again(self, done: Iterable[str]) -> planner.Plan:
         """Plan for what has arrived, or was busy, since the last look."""
         limit = self._selection.limit
         if limit is not None and len(list(done)) >= limit:
             done = self._cloud.servers_on(self.host.name)
-        return self.plan(self._cloud.snapshot(host=self.host.name), done)
+        snapshot = self._cloud.snapshot(host=self.host.name)
+        self._see(snapshot.hosts)
+        return self.plan(snapshot, done)
 
-    def _leftovers(self, tasks: Iterable[Task]) -> list[leftovers.Leftover]:
+    def _is_awaited(
+        self,
+        plan: planner.Plan,
+        tasks: Mapping[str, Task],
+        executor: executor_module.Executor,
+    ) -> bool:
+        """Whether a server may yet move, or has a place here and arrives."""
+        if plan.moves or _is_waiting(plan):
+            return _is_waiting(plan)
+        left = executor.patiently(lambda: self._leftovers(plan, tasks))
+        return any(one.is_transient for one in left)
+
+    def _leftovers(
+        self, plan: planner.Plan, tasks: Mapping[str, Task]
+    ) -> list[leftovers.Leftover]:
         """Say what is left; of chosen servers, only what is left of them."""
-        found = leftovers.find(self._cloud, self.host, tasks)
+        untried = {
+            server.id: planner.why(found)
+            for server, found in plan.stranded.items()
+        }
+        found = leftovers.find(self._cloud, self.host, tasks.values(), untried)
         selection = self._selection
         if selection.is_everything:
             return found
-        meant = {task.server_id for task in tasks}
+        meant = set(tasks)
         if selection.limit is None:
             meant.update(selection.choose(self.snapshot, self.host.name))
         return [left for left in found if {left.id, left.name} & meant]
@@ -253,57 +337,25 @@ class Drain:
     def under_way(self) -> list[Task]:
         """Find the moves from the host that have begun and not ended.
 
-        Among them are cold migrations of this drain that wait for their
-        confirmation, and servers that a migration of this drain left in
-        ERROR, here or there. What others began is only followed if its
-        server is meant.
+        What others began is only followed if its server is meant.
         """
-        everything = self._selection.is_everything
-        meant = self._selection.choose(self.snapshot, self.host.name)
-        newest: dict[str, model.Migration] = {}
-        for record in self._cloud.migrations(source_compute=self.host.name):
-            known = newest.setdefault(record.server_id, record)
-            newest[record.server_id] = max(known, record, key=lambda r: r.id)
-        found = []
-        for record in newest.values():
-            is_ours = self._is_ours(record)
-            if not (is_ours or everything or record.server_id in meant):
-                continue
-            if not _is_of_interest(record, is_ours=is_ours):
-                continue
-            sight = self._cloud.look(record.server_id)
-            if not _agrees(sight, record):
-                continue
-            found.append(self._joined(record, sight, is_ours=is_ours))
-        return found
-
-    def _joined(
-        self, record: model.Migration, sight: Sight, *, is_ours: bool
-    ) -> Task:
-        """Make a task of a migration that was asked for before."""
-        task = machine.attach(
-            record,
-            name=sight.name,
-            memory_mb=sight.memory_mb,
-            is_ours=is_ours,
+        selection = self._selection
+        meant = set(selection.choose(self.snapshot, self.host.name))
+        return resumption.under_way(
+            self._cloud,
+            self.snapshot,
+            self.host.name,
+            is_ours=self.is_ours,
+            is_meant=lambda server_id: (
+                selection.is_everything or server_id in meant
+            ),
         )
-        rivals = frozenset(
-            group.id
-            for group in self.snapshot.groups.values()
-            if group.policy == 'anti-affinity'
-            and record.server_id in group.members
-        )
-        was = None
-        if sight.status == 'ERROR':
-            was = settle.ALIVE.get(sight.power_state or 0)
-        return dataclasses.replace(task, groups=rivals, was=was)
 
-    def _is_ours(self, record: model.Migration) -> bool:
-        """Whether this drain asked for a migration."""
-        users = {self.snapshot.user_id}
+    def is_ours(self, record: model.Migration) -> bool:
+        """Whether this drain asked for a migration, in whatever run."""
         if self.token is None:
             return False
-        users.add(self.token.user_id)
+        users = {self.snapshot.user_id, *self.token.user_ids}
         since = self.token.since.removesuffix('Z')
         return record.created_at >= since and record.user_id in users
 
@@ -316,22 +368,3 @@ def _is_waiting(plan: planner.Plan) -> bool:
         server.id in waiting or all(finding.is_transient for finding in found)
         for server, found in plan.stranded.items()
     )
-
-
-def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:
-    if record.status == 'finished':
-        # an owner's resize is not ours to confirm
-        return is_ours and record.migration_type == 'migration'
-    if record.status in ('failed', 'error', 'cancelled'):
-        return is_ours
-    return record.status not in TERMINAL_RECORDS
-
-
-def _agrees(sight: Sight, record: model.Migration) -> bool:
-    """Whether the server shows that a record has not ended.
-
-    Records that a restart of nova-compute left behind look the same.
-    """
-    if record.status in TERMINAL_RECORDS:
-        return sight.status == 'ERROR'
-    return bool(sight.task_state) or sight.status == 'VERIFY_RESIZE'

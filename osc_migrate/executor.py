@@ -14,6 +14,7 @@ from typing import TypeVar
 from osc_migrate import contract
 from osc_migrate import exceptions
 from osc_migrate import figures
+from osc_migrate import hosts as hosts_module
 from osc_migrate import limits as limits_module
 from osc_migrate import machine
 from osc_migrate import model
@@ -28,6 +29,7 @@ from osc_migrate.task import Policy
 from osc_migrate.task import Request
 from osc_migrate.task import Task
 from osc_migrate.task import end
+from osc_migrate.task import planned
 
 T = TypeVar('T')
 Reporter = Callable[[Task], object]
@@ -54,6 +56,9 @@ class Executor:
         try of ours, so that a resumed drain does not begin to count anew
     :param discover: called with the newest record of every server whose
         migrations changed lately, it returns tasks to follow as well
+    :param hosts: returns the compute services by host: nothing is begun from
+        one that is down, or to one that was closed
+    :param is_ours: whether we may confirm what began meanwhile
     """
 
     def __init__(
@@ -66,6 +71,8 @@ class Executor:
         choose: Callable[[Task], str | None] | None = None,
         discover: Discover | None = None,
         explain: Callable[[Task], Task] | None = None,
+        hosts: Callable[[], Mapping[str, model.Host]] | None = None,
+        is_ours: Callable[[model.Migration], bool] = lambda record: False,
         since: str = '',
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -77,6 +84,8 @@ class Executor:
         self._choose = choose
         self._discover = discover
         self._explain = explain
+        self._hosts = hosts_module.Hosts(hosts, clock)
+        self._is_ours = is_ours
         self._since = since
         self._clock = clock
         self._sleep = sleep
@@ -134,7 +143,7 @@ class Executor:
         """
         self._tasks = {}
         self._adopt(under_way)
-        for task in _tasks(plan) if plan else ():
+        for task in planned(plan) if plan else ():
             self._tasks.setdefault(task.server_id, task)
         for task in self._tasks.values():
             self._report(task)
@@ -288,7 +297,7 @@ class Executor:
         In their order, but what was tried before comes after what was not.
         """
         for task in sorted(self._tasks.values(), key=lambda one: one.tries):
-            if task.phase is not Phase.PENDING:
+            if task.phase is not Phase.PENDING or self.is_stopping:
                 continue
             load = limits_module.of_task(task)
             if task.refused and self._choose and load.destination is None:
@@ -303,6 +312,11 @@ class Executor:
         own = self._cloud.migrations(instance_uuid=task.server_id)
         if self._since and not task.tries:
             task = machine.with_history(task, own, self._since)
+        task, why = self._hosts.aimed(task)
+        is_early = why and task.put_off <= self.policy.deadlines.busy
+        if is_early or self.is_stopping:
+            self._put(machine.put_off(task, why, self._clock()))
+            return
         if task.refused and task.move.destination in (None, *task.refused):
             destination = self._choose(task) if self._choose else None
             move = dataclasses.replace(task.move, destination=destination)
@@ -313,6 +327,8 @@ class Executor:
         record = max(own, key=lambda one: one.id, default=None)
         seen = Observation(sight=sight, record=record)
         task, request = machine.start(task, seen, self._clock(), self.policy)
+        if record is not None and not task.is_ours and self._is_ours(record):
+            task = dataclasses.replace(task, is_ours=True)
         self._put(self._ask(task, request))
 
     def _fits(self, load: limits_module.Load) -> bool:
@@ -382,17 +398,3 @@ def _is_news(old: Task, new: Task) -> bool:
         new.destination,
         new.progress,
     )
-
-
-def _tasks(plan: planner.Plan) -> list[Task]:
-    """Make a task of every move of a plan."""
-    servers = {entry.server.id: entry.server for entry in plan.report.servers}
-    return [
-        Task(
-            move=move,
-            name=servers[move.server_id].name,
-            memory_mb=servers[move.server_id].flavor.ram,
-            groups=plan.apart.get(move.server_id, frozenset()),
-        )
-        for move in plan.moves
-    ]

@@ -23,7 +23,8 @@ class Leftover:
 
     ``kind`` is ``server``, ``migration`` or ``allocation``. ``is_expected``
     marks what goes by itself, like the allocations of evacuated servers,
-    which a nova-compute gives back when it starts again.
+    which a nova-compute gives back when it starts again; ``is_transient``
+    what is about to arrive, and must leave then.
     """
 
     kind: str
@@ -32,32 +33,44 @@ class Leftover:
     message: str
     remedy: str
     is_expected: bool
+    is_transient: bool = False
 
 
 def find(
-    cloud: cloud_module.Cloud, host: model.Host, tasks: Iterable[Task] = ()
+    cloud: cloud_module.Cloud,
+    host: model.Host,
+    tasks: Iterable[Task] = (),
+    untried: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Leftover]:
     """Say what is still on a host.
 
     :param tasks: moves that were tried, to say why their servers are left
+    :param untried: reason and remedy of servers that were not, by id
     :raises CloudError: Nova does not answer
     """
     servers = cloud.servers_on(host.name)
     records = cloud.migrations(source_compute=host.name)
     return [
-        *_servers(servers, {task.server_id: task for task in tasks}),
+        *_servers(
+            servers,
+            {
+                **(untried or {}),
+                **{
+                    task.server_id: (task.reason, task.remedy)
+                    for task in tasks
+                },
+            },
+        ),
         *_unfinished(cloud, host.name, servers),
         *_allocations(cloud, host, servers, records),
     ]
 
 
 def _servers(
-    servers: Mapping[str, Sight], tasks: Mapping[str, Task]
+    servers: Mapping[str, Sight], known: Mapping[str, tuple[str, str]]
 ) -> Iterable[Leftover]:
     for server_id, sight in servers.items():
-        task = tasks.get(server_id)
-        reason = task.reason if task else ''
-        remedy = task.remedy if task else ''
+        reason, remedy = known.get(server_id, ('', ''))
         yield Leftover(
             kind='server',
             id=server_id,
@@ -109,7 +122,31 @@ def _allocations(
         record = by_uuid.get(consumer)
         if consumer in servers or (record and record.status in _UNFINISHED):
             continue  # said already
-        yield _allocation(consumer, record, is_expected=consumer in evacuated)
+        if record is None and consumer not in evacuated:
+            yield _allocation_of_server(consumer, cloud.look(consumer))
+        else:
+            yield _allocation(
+                consumer, record, is_expected=consumer in evacuated
+            )
+
+
+def _allocation_of_server(consumer: str, sight: Sight) -> Leftover:
+    """Say why a server that is not on the host holds a part of it."""
+    is_built = sight.status == 'BUILD'
+    if not is_built and sight.task_state is None:
+        return _allocation(consumer, None, is_expected=False)
+    doing = f'being built ({sight.task_state})'
+    if not is_built:
+        doing = f'on its way from {sight.host} ({sight.task_state})'
+    return Leftover(
+        kind='allocation',
+        id=consumer,
+        name=sight.name,
+        message=f'is {doing}, and has a place on this host',
+        remedy=f'openstack server event list {consumer}',
+        is_expected=False,
+        is_transient=True,
+    )
 
 
 def _allocation(

@@ -111,7 +111,7 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         if is_moving and record and record.status not in TERMINAL_RECORDS:
             return _attach(task, sight, record, now), None
         reason = f'busy: {sight.task_state}'
-        return _put_off(task, _RETRY, reason, now), None
+        return put_off(task, reason, now), None
     task = _adapt(task, sight, policy)
     if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
@@ -192,7 +192,9 @@ def commanded(task: Task, action: Action, now: float) -> Task:
     return dataclasses.replace(task, is_forced=True)
 
 
-def _put_off(task: Task, seconds: float, reason: str, now: float) -> Task:
+def put_off(
+    task: Task, reason: str, now: float, seconds: float = _RETRY
+) -> Task:
     """Wait with a move that Nova does not take now."""
     return dataclasses.replace(
         to(task, Phase.PENDING, now),
@@ -320,7 +322,7 @@ def _refused(task: Task, answer: Answer, now: float) -> Task:
         # gone, or busy with something else: look again before anything
         task = dataclasses.replace(task, tries=task.tries - 1)
         seconds = min(max(_RETRY, task.put_off), _LONGEST_RETRY)
-        return _put_off(task, seconds, answer.message, now)
+        return put_off(task, answer.message, now, seconds)
     return _untaken(task, f'Nova refused: {answer.message}', now)
 
 
@@ -350,7 +352,7 @@ def _asked(
         task = dataclasses.replace(
             task, tries=task.tries - 1, put_off=task.put_off + waited
         )
-        return _put_off(task, 0, reason, now), None
+        return put_off(task, reason, now, 0), None
     return settle.try_again(
         task, 'Nova took the request, but shows no migration', now, policy
     )

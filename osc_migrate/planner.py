@@ -19,6 +19,8 @@ from osc_migrate import verdict
 from osc_migrate.checks import Finding
 from osc_migrate.checks import Severity
 
+# the check that finds a server in ERROR
+BROKEN = 'server-error'
 ORDERS = ('largest', 'smallest', 'name')
 
 
@@ -140,6 +142,27 @@ def _choose(
             )
             return move, []
     return None, _most_telling(why_not)
+
+
+def why(findings: Iterable[Finding]) -> tuple[str, str]:
+    """Say in one line why a server must stay, and what helps."""
+    said: dict[str, list[str]] = {}
+    helps: dict[str, None] = {}
+    for finding in findings:
+        if finding.severity is not Severity.ERROR:
+            continue
+        where = f'{finding.destination}: ' if finding.destination else ''
+        said.setdefault(finding.check, []).append(where + finding.message)
+        helps.setdefault(finding.remedy)
+    reasons = []
+    for check, messages in said.items():
+        listed = list(dict.fromkeys(messages))
+        more = len(listed) - 2
+        text = '; '.join(listed[:2]) + (f' and {more} more' * (more > 0))
+        # nobody of the drain has broken it, and nobody of it may mend it
+        before = 'not ours, it was so before: ' * (check == BROKEN)
+        reasons.append(f'{before}{text} [{check}]')
+    return '; '.join(reasons), '; '.join(filter(None, helps))
 
 
 def _stops_the_guest(

@@ -30,18 +30,25 @@ class Selection:
         """Whether no server is left out."""
         return self == Selection()
 
-    def resolved(self, snapshot: model.Snapshot, host: str) -> 'Selection':
+    def resolved(
+        self,
+        snapshot: model.Snapshot,
+        host: str,
+        away: Mapping[str, str] | None = None,
+    ) -> 'Selection':
         """Replace the names of servers by their ids, once for all.
 
+        :param away: ids by the names of servers that are on other hosts
         :raises ServerNotFound, AmbiguousName: a name that is no server of
             the host, or of more than one
         """
         there = {s.id: s for s in snapshot.servers_on(host)}
         seen = dataclasses.replace(snapshot, servers=there)
-        named = only(seen, self.servers).servers
-        return dataclasses.replace(
-            self, servers=frozenset(named if self.servers else ())
-        )
+        gone = away or {}
+        here = self.servers - gone.keys()
+        named = set(only(seen, here).servers) if here else set()
+        named |= {gone[name] for name in self.servers & gone.keys()}
+        return dataclasses.replace(self, servers=frozenset(named))
 
     def choose(self, snapshot: model.Snapshot, host: str) -> list[str]:
         """Return the ids of the servers of a host that are meant."""

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 
 from osc_migrate import model
+from osc_migrate import planner
 from osc_migrate.progress import Progress
 from osc_migrate.progress import Sample
 
@@ -271,3 +272,17 @@ def end(
     return dataclasses.replace(
         to(task, phase, now), reason=reason, remedy=remedy
     )
+
+
+def planned(plan: planner.Plan) -> list[Task]:
+    """Make a task of every move of a plan."""
+    servers = {entry.server.id: entry.server for entry in plan.report.servers}
+    return [
+        Task(
+            move=move,
+            name=servers[move.server_id].name,
+            memory_mb=servers[move.server_id].flavor.ram,
+            groups=plan.apart.get(move.server_id, frozenset()),
+        )
+        for move in plan.moves
+    ]

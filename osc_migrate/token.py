@@ -34,6 +34,7 @@ _UNSAFE = re.compile(r'[\[\]()]')
 class Token:
     """Who drains a host, since when, why, and what the service was before.
 
+    ``user`` and ``user_id`` are lists with commas if several take part.
     ``since`` is UTC in ISO 8601 with ``Z``; ``was`` is ``enabled`` or
     ``disabled``, and then ``reason`` is that of whoever disabled it.
     """
@@ -43,6 +44,26 @@ class Token:
     since: str
     reason: str
     was: str
+
+    @property
+    def user_ids(self) -> frozenset[str]:
+        """The ids of all who take part in the drain."""
+        return frozenset(self.user_id.split(', '))
+
+    def joined(self, user: str, user_id: str) -> 'Token':
+        """Return the mark with another user, if there is room for one.
+
+        What a drain moved is known by who asked for it, so that undoing the
+        drain must know of everybody.
+        """
+        if not user_id or user_id in self.user_ids:
+            return self
+        token = dataclasses.replace(
+            self,
+            user=f'{self.user}, {_UNSAFE.sub("?", user)}',
+            user_id=f'{self.user_id}, {_UNSAFE.sub("?", user_id)}',
+        )
+        return token if len(str(token)) <= LONGEST else self
 
     def __str__(self) -> str:
         mark = (

@@ -153,13 +153,13 @@ class Cloud:
         """Send a request to Nova, once."""
         return actions.ask(self._link, request)
 
-    def disable(self, host: model.Host, reason: str) -> None:
-        """Disable the compute service of a host."""
-        actions.disable(self._link, host.service_id, reason)
+    def disable(self, host: model.Host, reason: str) -> str | None:
+        """Disable the compute service of a host; return the request's id."""
+        return actions.disable(self._link, host.service_id, reason)
 
-    def enable(self, host: model.Host) -> None:
-        """Enable the compute service of a host."""
-        actions.enable(self._link, host.service_id)
+    def enable(self, host: model.Host) -> str | None:
+        """Enable the compute service of a host; return the request's id."""
+        return actions.enable(self._link, host.service_id)
 
     def force_down(self, host: model.Host) -> None:
         """Tell Nova that the compute service of a host is down.

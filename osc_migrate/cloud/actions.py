@@ -43,8 +43,12 @@ def ask(link: connection.Connection, request: Request) -> Answer:
         )
     except keystone_exceptions.ClientException as error:
         return Answer(status_code=None, message=str(error), request_id=None)
+    return Answer(status_code=202, message='', request_id=_request_id(answer))
+
+
+def _request_id(answer: Any) -> str | None:
     ids = getattr(answer, 'request_ids', None) or [None]
-    return Answer(status_code=202, message='', request_id=ids[0])
+    return ids[0] and str(ids[0])
 
 
 def _live_migrate(link: connection.Connection, request: Request) -> Any:
@@ -95,23 +99,28 @@ _REQUESTS: Mapping[Action, Callable[[connection.Connection, Request], Any]] = {
 }
 
 
-def disable(link: connection.Connection, service_id: str, reason: str) -> None:
-    """Disable a compute service with a reason.
+def disable(
+    link: connection.Connection, service_id: str, reason: str
+) -> str | None:
+    """Disable a compute service with a reason; return the request's id.
 
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
         services = link.compute_actions(SERVICES).services
-        services.disable_log_reason(service_id, reason)
+        return _request_id(services.disable_log_reason(service_id, reason))
 
 
-def enable(link: connection.Connection, service_id: str) -> None:
-    """Enable a compute service; Nova then forgets the reason.
+def enable(link: connection.Connection, service_id: str) -> str | None:
+    """Enable a compute service; return the request's id.
+
+    Nova then forgets the reason.
 
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
-        link.compute_actions(SERVICES).services.enable(service_id)
+        services = link.compute_actions(SERVICES).services
+        return _request_id(services.enable(service_id))
 
 
 def force_down(link: connection.Connection, service_id: str) -> None:

@@ -413,3 +413,86 @@ class MarkTest(DrainTest):
         phases = self.phases(result)
         self.assertEqual(Phase.STUCK, phases.pop('a'))
         self.assertIn(list(phases.values()), ([], ['failed']))
+
+
+class TogetherTest(DrainTest):
+    """What others do to the host while it is drained."""
+
+    def test_the_mark_is_looked_for_again(self) -> None:
+        """Planning and the answer of a human take their time."""
+        emptying = drain.Drain(self.nova, HOST)
+        self.world.disabled[HOST] = 'bad DIMM'
+        token = emptying.close(user='alice')
+        self.assertEqual(('disabled', 'bad DIMM'), (token.was, token.reason))
+        late = drain.Drain(self.nova, HOST)
+        late.token = None
+        self.assertEqual(token, late.close(user='alice'))
+        self.assertTrue(late.is_joined)
+
+    def test_another_user_joins(self) -> None:
+        """What either of them moves is of this drain."""
+        drain.Drain(self.nova, HOST).close(user='alice')
+        emptying = drain.Drain(self.nova, HOST)
+        emptying.snapshot = dataclasses.replace(
+            emptying.snapshot, user_id='bob-id'
+        )
+        token = emptying.close(user='bob')
+        self.assertEqual('alice, bob', token.user)
+        self.assertEqual(str(token), self.world.disabled[HOST])
+
+    def test_a_host_that_is_enabled_is_left_alone(self) -> None:
+        """Who did that wants servers on it."""
+        for name in 'abc':
+            self.server(name, matter.Trip(seconds=60))
+        self.world.after(30, lambda: self.world.disabled.pop(HOST))
+        emptying = drain.Drain(self.nova, HOST)
+        emptying.close(user='alice')
+        runner = executor.Executor(
+            self.nova,
+            limits=executor.limits_module.Limits(total=1),
+            hosts=emptying.services,
+            clock=self.world.clock,
+            sleep=self.nova.sleep,
+        )
+        result = emptying.run(emptying.plan(), runner)
+        self.assertTrue(result.is_reopened)
+        self.assertTrue(result.is_interrupted)
+        self.assertEqual(1, len(self.world.records))
+        self.assertEqual(2, len(result.leftovers))
+
+    def test_what_has_a_place_is_waited_for(self) -> None:
+        """A server that is on its way arrives, and leaves again."""
+        server = self.server('late')
+        server.host, server.task_state = 'compute-2', 'migrating'
+        held: dict[str, Any] = {server.id: {}}
+        before = self.nova.allocations
+        self.nova.allocations = (  # type: ignore[method-assign]
+            lambda host: before(host) | held
+        )
+
+        def arrive() -> None:
+            server.host, server.task_state = HOST, None
+            held.clear()
+
+        self.world.after(30, arrive)
+        result = self.emptied()
+        self.assertTrue(result.is_empty)
+        self.assertEqual({'late': 'done'}, self.phases(result))
+
+    def test_named_servers_that_have_left(self) -> None:
+        """A drain of chosen servers is resumed by its own command."""
+        self.server('a')
+        self.nova.find = (  # type: ignore[attr-defined]
+            lambda name: ('b-id', scenes.sight(host='compute-3'))
+        )
+        emptying = drain.Drain(
+            self.nova,
+            HOST,
+            drain.Options(
+                selection=selection.Selection(
+                    servers=frozenset({'a', 'b'}), exclude=frozenset({'c'})
+                )
+            ),
+        )
+        self.assertEqual({'b': 'compute-3', 'c': 'compute-3'}, emptying.away)
+        self.assertEqual(1, len(emptying.plan().moves))

@@ -24,7 +24,9 @@ class Cloud:
         servers: dict[str, Sight] | None = None,
         records: Iterable[model.Migration] = (),
         consumers: Iterable[str] = (),
+        elsewhere: Sight = scenes.GONE,
     ) -> None:
+        self._elsewhere = elsewhere
         self._servers = servers or {}
         self._records = list(records)
         self._consumers = list(consumers)
@@ -39,6 +41,10 @@ class Cloud:
         assert filters['source_compute'] == 'compute-1'
         status = filters.get('status')
         return [one for one in self._records if status in (None, one.status)]
+
+    def look(self, server_id: str) -> Sight:
+        """Return a server that is not on the host."""
+        return self._elsewhere
 
     def allocations(self, host: model.Host) -> dict[str, Any]:
         """Return who holds something of the host."""
@@ -107,6 +113,27 @@ class LeftoverTest(base.BaseTestCase):
         )
         self.assertIn('is not on it', left.message)
         self.assertIn('nova-manage placement audit', left.remedy)
+
+    def test_what_is_about_to_arrive(self) -> None:
+        """A server that is built for the host, or on its way to it."""
+        for sight, said in (
+            (
+                scenes.sight(status='BUILD', host=None, task_state='spawning'),
+                'is being built (spawning)',
+            ),
+            (
+                scenes.moving(host='compute-2'),
+                'is on its way from compute-2 (migrating)',
+            ),
+        ):
+            (left,) = self.find(consumers=['new'], elsewhere=sight)
+            self.assertTrue(left.is_transient)
+            self.assertFalse(left.is_expected)
+            self.assertEqual('web', left.name)
+            self.assertIn(said, left.message)
+        at_rest = scenes.sight(host='compute-2')
+        (left,) = self.find(consumers=['new'], elsewhere=at_rest)
+        self.assertFalse(left.is_transient)
 
     def test_an_allocation_of_a_migration(self) -> None:
         """It is named, with its server, whatever became of it."""

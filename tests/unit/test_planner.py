@@ -336,3 +336,43 @@ class GroupTest(PlannerTest):
         )
         self.assertEqual([], self.moves(together))
         self.assertEqual({'a', 'b'}, set(self.stranded()))
+
+
+class WhyTest(base.BaseTestCase):
+    def why(self, *found: tuple[str, str, str | None]) -> tuple[str, str]:
+        """Explain errors of a check, with a message, at a destination."""
+        return planner.why(
+            checks.Finding(
+                check=check,
+                severity=checks.Severity.ERROR,
+                message=message,
+                remedy=f'repair {check}',
+                evidence={},
+                is_transient=False,
+                server='s',
+                destination=destination,
+                migration_type=model.MigrationType.LIVE,
+            )
+            for check, message, destination in found
+        )
+
+    def test_one_line_however_many_destinations(self):
+        """The check, what it says of the first two, and how many more."""
+        self.assertEqual(
+            (
+                'a: is full; b: is full and 2 more [host-room]',
+                'repair host-room',
+            ),
+            self.why(*[('host-room', 'is full', name) for name in 'abcd']),
+        )
+
+    def test_what_was_broken_before_is_not_ours(self):
+        """It is said, as nobody of the drain may mend it."""
+        reason, _ = self.why(('server-error', 'is in ERROR', None))
+        self.assertEqual(
+            'not ours, it was so before: is in ERROR [server-error]', reason
+        )
+
+    def test_nothing(self):
+        """No error, no reason."""
+        self.assertEqual(('', ''), self.why())

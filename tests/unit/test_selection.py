@@ -98,3 +98,14 @@ class SelectionTest(base.BaseTestCase):
         self.assertTrue(selection.Selection().is_everything)
         for conditions in ({'limit': 3}, {'exclude': frozenset({'a'})}):
             self.assertFalse(selection.Selection(**conditions).is_everything)
+
+    def test_named_servers_that_are_away(self) -> None:
+        """They match nothing on the host, and never mean everything."""
+        snapshot = cloud()
+        wish = selection.Selection(servers=frozenset({'moved'}))
+        wish = wish.resolved(snapshot, 'compute-1', {'moved': 'id-1'})
+        self.assertEqual([], wish.choose(snapshot, 'compute-1'))
+        wish = selection.Selection(servers=frozenset({'moved', 'web'}))
+        wish = wish.resolved(snapshot, 'compute-1', {'moved': 'id-1'})
+        (one,) = wish.choose(snapshot, 'compute-1')
+        self.assertEqual('web', snapshot.servers[one].name)

@@ -133,3 +133,25 @@ class MakeTest(base.BaseTestCase):
             since = self.make(**host).since
             self.assertTrue(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:]{8}Z', since))
             self.assertGreater(since, '2026-06-01')
+
+
+class JoinTest(base.BaseTestCase):
+    def test_another_user_is_added(self) -> None:
+        """What both of them moved is known to be of this drain."""
+        mark = token.Token(**FIELDS).joined('bob', '77aa')
+        self.assertIn('drained by alice, bob (0f2c, 77aa) since', str(mark))
+        self.assertEqual(mark, token.read(str(mark)))
+        self.assertEqual({'0f2c', '77aa'}, mark.user_ids)
+
+    def test_nobody_is_added_twice(self) -> None:
+        """Nor somebody without an id."""
+        mark = token.Token(**FIELDS)
+        self.assertEqual(mark, mark.joined('alice', '0f2c'))
+        self.assertEqual(mark, mark.joined('nobody', ''))
+        both = mark.joined('bob', '77aa')
+        self.assertEqual(both, both.joined('robert', '77aa'))
+
+    def test_no_room(self) -> None:
+        """Then the mark stays as it is."""
+        mark = token.Token(**{**FIELDS, 'reason': 'r' * 150})
+        self.assertEqual(mark, mark.joined('bob' * 9, 'a' * 32))

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The moves from a host that have begun and not ended, whoever began them.
+
+That is how a drain goes on where another run of it was ended: among them are
+cold migrations that wait for their confirmation, and servers that a migration
+of the drain left in ERROR, here or there.
+"""
+
+from collections.abc import Callable
+import dataclasses
+
+from osc_migrate import cloud as cloud_module
+from osc_migrate import machine
+from osc_migrate import model
+from osc_migrate import settle
+from osc_migrate.task import TERMINAL_RECORDS
+from osc_migrate.task import Sight
+from osc_migrate.task import Task
+
+
+def under_way(
+    cloud: cloud_module.Cloud,
+    snapshot: model.Snapshot,
+    host: str,
+    *,
+    is_ours: Callable[[model.Migration], bool],
+    is_meant: Callable[[str], bool],
+) -> list[Task]:
+    """Find the moves from a host that are to be followed.
+
+    :param is_ours: whether the drain asked for a migration
+    :param is_meant: whether a server is meant, by its id
+    :raises CloudError: Nova does not answer
+    """
+    newest: dict[str, model.Migration] = {}
+    for record in cloud.migrations(source_compute=host):
+        known = newest.setdefault(record.server_id, record)
+        newest[record.server_id] = max(known, record, key=lambda r: r.id)
+    found = []
+    for record in newest.values():
+        is_own = is_ours(record)
+        if not (is_own or is_meant(record.server_id)):
+            continue
+        if not _is_of_interest(record, is_ours=is_own):
+            continue
+        sight = cloud.look(record.server_id)
+        if not _agrees(sight, record):
+            continue
+        found.append(_joined(snapshot, record, sight, is_ours=is_own))
+    return found
+
+
+def _joined(
+    snapshot: model.Snapshot,
+    record: model.Migration,
+    sight: Sight,
+    *,
+    is_ours: bool,
+) -> Task:
+    """Make a task of a migration that was asked for before."""
+    task = machine.attach(
+        record,
+        name=sight.name,
+        memory_mb=sight.memory_mb,
+        is_ours=is_ours,
+    )
+    rivals = frozenset(
+        group.id
+        for group in snapshot.groups.values()
+        if group.policy == 'anti-affinity'
+        and record.server_id in group.members
+    )
+    was = None
+    if sight.status == 'ERROR':
+        was = settle.ALIVE.get(sight.power_state or 0)
+    return dataclasses.replace(task, groups=rivals, was=was)
+
+
+def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:
+    if record.status == 'finished':
+        # an owner's resize is not ours to confirm
+        return is_ours and record.migration_type == 'migration'
+    if record.status in ('failed', 'error', 'cancelled'):
+        return is_ours
+    return record.status not in TERMINAL_RECORDS
+
+
+def _agrees(sight: Sight, record: model.Migration) -> bool:
+    """Whether the server shows that a record has not ended.
+
+    Records that a restart of nova-compute left behind look the same.
+    """
+    if record.status in TERMINAL_RECORDS:
+        return sight.status == 'ERROR'
+    return bool(sight.task_state) or sight.status == 'VERIFY_RESIZE'
