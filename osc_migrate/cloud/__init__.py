@@ -29,6 +29,9 @@ class Cloud:
     """One OpenStack region, seen through a keystoneauth1 session.
 
     A session without a timeout waits for ever; give it one.
+
+    :param endpoints: addresses by service type, to use instead of those in
+        the catalogue
     """
 
     def __init__(
@@ -37,9 +40,13 @@ class Cloud:
         *,
         region_name: str | None = None,
         interface: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self._link = connection.Connection(
-            session, region_name=region_name, interface=interface
+            session,
+            region_name=region_name,
+            interface=interface,
+            endpoints=endpoints,
         )
 
     @property

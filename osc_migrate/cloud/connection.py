@@ -27,12 +27,15 @@ _RETRIES: Mapping[str, Any] = {
     'status_code_retries': 3,
     'retriable_status_codes': (500, 502, 503, 504),
 }
+# A session of the caller's may come with retries of its own.
+_ONCE: Mapping[str, Any] = {'connect_retries': 0, 'status_code_retries': 0}
 _MAJOR_VERSIONS = {
     'compute': '2',
     'network': '2',
     'image': '2',
     'block-storage': '3',
 }
+SERVICES = ('compute', 'placement', 'network', 'image', 'block-storage')
 # Services have an id that is a UUID since 2.53 (Pike).
 OLDEST_COMPUTE = (2, 53)
 NEWEST_NOVACLIENT = (2, 96)
@@ -47,8 +50,10 @@ class Connection:
         *,
         region_name: str | None = None,
         interface: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self.session = session
+        self._endpoints = endpoints or {}
         self._region_name = region_name
         self._interface = interface or 'public'
         self._adapters: dict[str, adapter.Adapter] = {}
@@ -62,6 +67,7 @@ class Connection:
                 service_type=service_type,
                 region_name=self._region_name,
                 interface=self._interface,
+                endpoint_override=self._endpoints.get(service_type),
                 min_version=major,
                 max_version=major and f'{major}.latest',
                 client_name='osc-migrate',
@@ -103,7 +109,8 @@ class Connection:
                 service_type='compute',
                 region_name=self._region_name,
                 endpoint_type=self._interface,
-                **(_RETRIES if is_reading else {}),
+                endpoint_override=self._endpoints.get('compute'),
+                **(_RETRIES if is_reading else _ONCE),
             )
         return self._clients[version, is_reading]
 

@@ -18,6 +18,7 @@ _TIMEOUT = 120
 def cloud(manager: Any) -> 'Cloud':
     """Make a cloud of osc-lib's client manager."""
     from osc_migrate.cloud import Cloud
+    from osc_migrate.cloud import connection
 
     # one sentence of ours says it when Nova does not answer
     levels = [handler.level for handler in logging.getLogger().handlers]
@@ -26,10 +27,14 @@ def cloud(manager: Any) -> 'Cloud':
     session = manager.session
     if session.timeout is None:
         session.timeout = _TIMEOUT
+    # of clouds.yaml: compute_endpoint_override and its like
+    settings = manager.sdk_connection.config
+    known = {kind: settings.get_endpoint(kind) for kind in connection.SERVICES}
     return Cloud(
         session,
         region_name=manager.region_name,
         interface=manager.interface,
+        endpoints={kind: url for kind, url in known.items() if url},
     )
 
 

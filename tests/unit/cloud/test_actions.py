@@ -10,6 +10,7 @@ import requests_mock
 
 from osc_migrate import exceptions
 from osc_migrate.cloud import actions
+from osc_migrate.cloud import connection
 from osc_migrate.task import Action
 from osc_migrate.task import Answer
 from osc_migrate.task import Request
@@ -215,6 +216,18 @@ class AnswerTest(ActionTest):
                     self.assertTrue(answer.message)
                     self.assertEqual(1, len(self.asked()) - before)
         self.slept.assert_not_called()
+
+    def test_is_not_repeated_by_a_session_that_would(self) -> None:
+        """Retries that the caller of the library wants are for reading."""
+        session = self.session()
+        session._connect_retries = 3
+        self.wire.post(ACTION, exc=requests.ConnectionError('reset'))
+        answer = actions.ask(
+            connection.Connection(session),
+            Request(action=Action.CONFIRM, server_id=SERVER),
+        )
+        self.assertIsNone(answer.status_code)
+        self.assertEqual(1, len(self.asked()))
 
     def test_nova_out_of_reach_is_no_answer(self) -> None:
         """Already when its version is asked for."""

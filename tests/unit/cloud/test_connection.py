@@ -11,6 +11,7 @@ from osc_migrate import exceptions
 from osc_migrate.cloud import connection
 from tests.unit.cloud import recorded
 from tests.unit.cloud.recorded import NOVA
+from tests.unit.cloud.recorded import PLACEMENT
 
 URL = f'{NOVA}/servers/1'
 
@@ -154,6 +155,25 @@ class GetTest(ConnectionTest):
         self.assertIn('is not possible', str(error))
         self.assertTrue(self.link().has('placement'))
         self.assertFalse(self.link().has('shared-file-system'))
+
+
+class EndpointTest(ConnectionTest):
+    def test_an_address_of_the_caller_s_is_used(self) -> None:
+        """For all that is asked of that service, and of no other."""
+        other = 'http://balancer.test/compute'
+        self.wire.get(other, json=recorded.body('door-compute'))
+        self.wire.get(f'{other}/servers/1', json={'server': 1})
+        self.wire.post(f'{other}/servers/1/action', status_code=202)
+        self.wire.get(f'{PLACEMENT}/traits', json={'traits': []})
+        link = connection.Connection(
+            self.session(), endpoints={'compute': other}
+        )
+        link.get('compute', '/servers/1', microversion='2.53')
+        link.compute_actions((2, 53)).servers.pause('1')
+        link.get('placement', '/traits', microversion='1.39')
+        self.assertTrue(link.has('compute'))
+        self.assertEqual([], self.asked(NOVA))
+        self.assertEqual(3, len(self.asked(other)))
 
 
 class MicroversionTest(ConnectionTest):
