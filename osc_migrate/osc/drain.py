@@ -11,6 +11,7 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
@@ -44,6 +45,7 @@ class DrainHost(command.Lister):
         options.add_limits(parser)
         options.add_escalation(parser)
         self._usage = parser
+        examples.add(parser, 'drain')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

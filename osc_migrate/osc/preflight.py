@@ -11,6 +11,7 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import examples
 
 if typing.TYPE_CHECKING:
     from osc_migrate import fit as fit_module
@@ -91,6 +92,7 @@ class Preflight(command.Lister):
         )
         _add_views(parser)
         _add_files(parser)
+        examples.add(parser, 'preflight')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

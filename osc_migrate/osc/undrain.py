@@ -11,6 +11,7 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
@@ -54,6 +55,7 @@ class UndrainHost(command.Lister):
         )
         options.add_limits(parser)
         options.add_escalation(parser)
+        examples.add(parser, 'undrain')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

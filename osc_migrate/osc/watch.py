@@ -15,6 +15,7 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import examples
 from osc_migrate.osc import keys
 from osc_migrate.osc import options
 from osc_migrate.osc import screen
@@ -40,6 +41,7 @@ class WatchMigrations(command.Command):
         _add_presentation(parser)
         _add_escalation(parser)
         _add_past(parser)
+        examples.add(parser, 'watch')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
