@@ -20,6 +20,8 @@ from osc_migrate.progress import Verdict
 from osc_migrate.task import Phase
 from osc_migrate.task import Task
 
+# of the JSON lines; documented in doc/source/schema/event.json
+VERSION = 1
 _GIB = 1024**3
 _MIB = 1024**2
 
@@ -319,7 +321,7 @@ class JsonLines:
         """Write an object with its kind and the time."""
         at = datetime.datetime.now(datetime.UTC).isoformat()
         print(
-            json.dumps({'at': at, 'event': event, **said}),
+            json.dumps({'version': VERSION, 'at': at, 'event': event, **said}),
             file=self._stream,
             flush=True,
         )

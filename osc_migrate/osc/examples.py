@@ -6,6 +6,7 @@ reads the same text as reStructuredText.
 """
 
 import argparse
+from typing import Any
 
 _DRAIN = """
 Say what would happen and what stands in the way, and change nothing::
@@ -119,6 +120,6 @@ def add(parser: argparse.ArgumentParser, name: str) -> None:
     ending = parser.epilog or ''
     parser.epilog = f'{_EXAMPLES[name]}\n{ending}'
     # what cliff chose stays, but for what it does to paragraphs
-    parser.formatter_class = type(
-        'Formatter', (_Paragraphs, parser.formatter_class), {}
-    )
+    chosen: Any = parser.formatter_class
+    formatter: Any = type('Formatter', (_Paragraphs, chosen), {})
+    parser.formatter_class = formatter

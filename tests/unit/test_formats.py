@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs read is as the documented schemas say, and nothing more."""
+
+import io
+import json
+from typing import Any
+
+from oslotest import base
+
+from osc_migrate import fit
+from osc_migrate import outcome
+from osc_migrate import planner
+from osc_migrate import report
+from osc_migrate import serial
+from osc_migrate import summary
+from osc_migrate import task as tasks
+from osc_migrate import testing
+from osc_migrate.osc import preflight
+from osc_migrate.osc import rows
+from tests import example_cloud
+from tests import schemas
+from tests.unit import test_report
+from tools import write_snapshot_schema
+
+HOST = 'compute-1'
+
+
+class FormatTest(base.BaseTestCase):
+    """Documents of values that the commands would write."""
+
+    def setUp(self):
+        super().setUp()
+        self.snapshot = example_cloud.snapshot()
+        self.plan = planner.plan(self.snapshot, HOST)
+
+    def listed(self, listing: Any) -> list[dict[str, Any]]:
+        """Return a listing as cliff writes it with ``-f json``."""
+        columns, found = listing
+        return [dict(zip(columns, row, strict=True)) for row in found]
+
+    def test_snapshot(self):
+        """A saved snapshot, with all that it may hold."""
+        schemas.check(
+            'snapshot',
+            {
+                'format': serial.FORMAT,
+                'version': serial.VERSION,
+                'snapshot': serial.to_json(self.snapshot),
+            },
+        )
+
+    def test_the_schema_of_snapshots_is_that_of_the_model(self):
+        """A change of the model is a change of the format."""
+        self.assertEqual(
+            write_snapshot_schema.text(),
+            write_snapshot_schema.PATH.read_text(),
+            'run: tox -e venv -- python -m tools.write_snapshot_schema; '
+            'and is serial.VERSION to be raised?',
+        )
+
+    def test_report(self):
+        """A report of all verdicts, with and without a plan that fits."""
+        large = testing.flavor(ram=40000)
+        squeezed = testing.snapshot(
+            [testing.server(name, flavor=large) for name in ('a', 'b')],
+            [testing.host(HOST), testing.host('compute-2')],
+        )
+        for snapshot in (self.snapshot, squeezed):
+            plan = planner.plan(snapshot, HOST)
+            judged = fit.judge(plan)
+            self.assertEqual(snapshot is not squeezed, judged.is_complete)
+            schemas.check('report', fit.document(plan, snapshot, judged))
+
+    def test_preflight(self):
+        """The rows of each view."""
+        found = self.plan.report
+        for name, listing in (
+            ('default', preflight._servers(self.plan, is_long=False)),
+            ('long', preflight._servers(self.plan, is_long=True)),
+            ('matrix', preflight._matrix(found)),
+            ('findings', preflight._findings(found)),
+            ('list-checks', preflight._checks()),
+        ):
+            listed = self.listed(listing)
+            self.assertNotEqual([], listed)
+            schemas.check('preflight', listed, part=name)
+
+    def test_moves(self):
+        """The rows of a plan, and of moves that have ended or have not."""
+        ended = [
+            test_report.task(phase, record=test_report.record())
+            for phase in tasks.Phase
+        ]
+        for found in (rows.planned(self.plan), rows.ended(ended)):
+            schemas.check('moves', self.listed((rows.COLUMNS, found)))
+
+    def test_events(self):
+        """Each kind of line, of recorded migrations and of each phase."""
+        stream = io.StringIO()
+        lines = report.JsonLines(stream, clock=lambda: 100.0)
+        for phase in tasks.Phase:
+            for seen in (None, test_report.progress()):
+                task = test_report.task(phase, progress=seen)
+                lines(task)
+                one = outcome.of_task(task, 100.0)
+                lines.write('summary', summary.document(one))
+        lines(test_report.task(started=None, record=None))
+        lines.note('Nova answers again')
+        written = stream.getvalue().splitlines()
+        self.assertGreater(len(written), 40)
+        for line in written:
+            schemas.check('event', json.loads(line))
