@@ -28,6 +28,9 @@ def service(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     it by the trait COMPUTE_STATUS_DISABLED; nova-compute takes it away when
     the service is enabled, or at its next start if it did not hear of that
     (``compute_status_filter`` in ``nova/scheduler/request_filter.py``).
+
+    What to do: start the service if it is down, enable it if nobody keeps it
+    disabled on purpose, or take another destination.
     """
     destination = candidate.destination
     assert destination is not None
@@ -69,6 +72,9 @@ def room(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     For dedicated CPUs Nova also tries hosts that offer VCPU and no PCPU at
     all; whether one of these can pin CPUs is written in its nova.conf only.
+
+    What to do: take a destination with room, or make some there by moving
+    others away first.
     """
     destination, request = candidate.destination, candidate.server.request
     assert destination is not None
@@ -105,6 +111,10 @@ def traits(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     (``from_request_spec`` in ``nova/scheduler/utils.py`` and
     ``nova/scheduler/request_filter.py``). Placement refuses a host that
     lacks one, and one that has a forbidden trait.
+
+    What to do: take a host that has them. A trait that nova-compute does not
+    report itself can be given to a host that deserves it (``openstack resource
+    provider trait set``).
     """
     missing = _lacking(candidate)
     if missing:
@@ -128,12 +138,14 @@ def zone(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A server that is pinned to an availability zone must stay in it.
 
     The zone comes from the request that made the server
-    (``pinned_availability_zone``, microversion 2.96); Nova asks Placement
-    only for hosts of the aggregates that carry the zone's name
+    (``pinned_availability_zone``, microversion 2.96); Nova asks Placement only
+    for hosts of the aggregates that carry the zone's name
     (``map_az_to_placement_aggregate`` in
     ``nova/scheduler/request_filter.py``). A zone that no aggregate carries,
-    like the default one, binds nothing. Since 2.104 an administrator may
-    unpin a server.
+    like the default one, binds nothing.
+
+    What to do: take a host of the zone, or, from microversion 2.104 on, let an
+    administrator unpin the server.
     """
     destination, server = candidate.destination, candidate.server
     assert destination is not None

@@ -27,12 +27,15 @@ _COLD = 'openstack server migrate {server}'
 def pci_alias(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A PCI device of the flavor moves live only if it can be migrated.
 
-    Nova refuses a live migration unless every PCI alias of the flavor asks
-    for a live-migratable device; that is written in nova.conf
+    Nova refuses a live migration unless every PCI alias of the flavor asks for
+    a live-migratable device; that is written in nova.conf
     (``_check_can_migrate_pci`` in ``nova/conductor/tasks/live_migrate.py``).
     From 2026.2 on, a device that Placement manages and that can be migrated
     has the trait HW_PCI_LIVE_MIGRATABLE; such an alias gets no other device,
-    so one without the trait does not move live. Move it cold.
+    so one without the trait does not move live.
+
+    What to do: move it cold. Where nothing more than nova.conf can tell, to
+    try is safe: Nova refuses before it touches the guest.
     """
     alias = (candidate.server.flavor.extra_specs or {}).get(_ALIAS)
     if not alias or not candidate.is_live:
@@ -68,11 +71,11 @@ def _aliased(candidate: checks.Candidate) -> Hashable:
 def pci_device(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The destination must have a free device for each PCI alias.
 
-    The destination claims the devices when the server comes
-    (``_flavor_based_pci_claim`` in ``nova/compute/manager.py``,
-    ``_test_pci`` in ``nova/compute/claims.py``) and Nova tries another host
-    if there are too few. Where devices are in Placement the count is known;
-    elsewhere it is in no API.
+    It claims them when the server comes (``_test_pci`` in
+    ``nova/compute/claims.py``), and Nova tries another host if they are too
+    few. Unless they are in Placement, their number is in no API.
+
+    What to do: count the free ones there, or name another host (``--to``).
     """
     alias = (candidate.server.flavor.extra_specs or {}).get(_ALIAS)
     if not alias:
@@ -114,6 +117,9 @@ def one_time_use(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Nova keeps such a device reserved after the move, until somebody has
     cleaned it and set ``reserved`` of its inventory to 0
     (``nova/compute/pci_placement_translator.py``).
+
+    What to do: clean the device, then give it back (``openstack resource
+    provider inventory set``).
     """
     spent = [d.id for d in _devices(candidate) if _ONE_TIME in d.traits]
     if spent:
@@ -130,9 +136,10 @@ def accelerator(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A server with an accelerator of Cyborg cannot be moved.
 
     Nova refuses a live and a cold migration of a flavor with
-    ``accel:device_profile``; an evacuation is possible
-    (``block_accelerators`` in ``nova/compute/api.py``). The server must be
-    made anew elsewhere.
+    ``accel:device_profile``; an evacuation is possible (``block_accelerators``
+    in ``nova/compute/api.py``).
+
+    What to do: ask its owner to make it anew elsewhere.
     """
     specs = candidate.server.flavor.extra_specs or {}
     profile = specs.get('accel:device_profile')
@@ -159,6 +166,9 @@ def vgpu(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     in ``nova/virt/libvirt/driver.py``). Of these only the version of QEMU is
     in an API. A large ``live_migration_downtime`` is needed, and post-copy
     must be off. A cold migration gives the guest a new device.
+
+    What to do: compare the versions (``virsh version``) and
+    ``enabled_mdev_types`` of both hosts, or move it cold.
     """
     if not candidate.is_live:
         return

@@ -28,6 +28,9 @@ def anti_affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     that are moving there or from there count too, until a cold migration is
     confirmed (``_validate_instance_group_policy`` in
     ``nova/compute/manager.py``).
+
+    What to do: take a host without a member of the group, or move that member
+    first.
     """
     destination = candidate.destination
     assert destination is not None
@@ -55,8 +58,11 @@ def affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     The scheduler counts the server itself as a member where it is now, so a
     group that is together on one host, even a group of one, cannot be moved
     (``ServerGroupAffinityFilter``; ``_get_group_details`` in
-    ``nova/scheduler/utils.py``). Nova has no way around it: the servers must
-    be rebuilt without the group, or stay.
+    ``nova/scheduler/utils.py``).
+
+    What to do: take a host where another member is already. Where there is
+    none, Nova has no way around it: the servers must be made anew without the
+    group, or stay.
     """
     destination = candidate.destination
     assert destination is not None
@@ -85,6 +91,9 @@ def membership(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``soft-affinity`` and ``soft-anti-affinity`` change only which host Nova
     prefers (``nova/scheduler/weights/affinity.py``); naming a destination
     overrules them. Groups of other projects are shown to administrators.
+
+    What to do: nothing for a soft policy; of a group that cannot be seen ask
+    an administrator.
     """
     if candidate.server.groups is None:
         yield checks.unknown(

@@ -38,6 +38,8 @@ def hypervisor_type(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``nova/conductor/tasks/live_migrate.py``). It does not look at it for a
     cold one, where only ``img_hv_type`` of the image can forbid it; whether
     the disks and devices of the guest suit another hypervisor nobody checks.
+
+    What to do: take a host with the same type of hypervisor.
     """
     source, destination = candidate.source, candidate.destination
     assert destination is not None
@@ -67,10 +69,12 @@ def hypervisor_version(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A guest moves live only to a hypervisor that is not older.
 
     Nova compares the versions (of QEMU, with libvirt) and refuses an older
-    destination, unless ``[workarounds]skip_hypervisor_version_check_on_lm``
-    is set (``_check_compatible_with_source_hypervisor`` in
-    ``nova/conductor/tasks/live_migrate.py``). Drain the hosts in the order
-    from old to new, or say ``--ignore-check`` if the option is set.
+    destination, unless ``[workarounds]skip_hypervisor_version_check_on_lm`` is
+    set (``_check_compatible_with_source_hypervisor`` in
+    ``nova/conductor/tasks/live_migrate.py``).
+
+    What to do: drain the hosts in the order from old to new, or say
+    ``--ignore-check hypervisor-version`` if the option is set.
     """
     if not candidate.is_live:
         return
@@ -100,6 +104,8 @@ def architecture(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Nova does not look unless the image names its ``hw_architecture``: it
     would move the server and fail, or leave it broken, so this check forbids
     a cold migration and an evacuation too, although Nova would try.
+
+    What to do: take a host of the same architecture.
     """
     source, destination = candidate.source, candidate.destination
     assert destination is not None
@@ -133,7 +139,10 @@ def vendor(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``nova/virt/libvirt/driver.py``), and a guest that has been started on
     Intel does not survive on AMD. On 64-bit ARM Nova compares nothing, so
     there it is unknown. With plain emulation (``virt_type = qemu``) it does
-    not matter; say ``--ignore-check`` then.
+    not matter.
+
+    What to do: take a host of the same vendor, or move it cold; with plain
+    emulation say ``--ignore-check cpu-vendor``.
     """
     ours, theirs = _processors(candidate)
     if ours is None or theirs is None or ours.vendor == theirs.vendor:
@@ -154,13 +163,13 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     With ``cpu_mode`` host-model or host-passthrough Nova compares the hosts,
     and refuses a destination that lacks a feature of the source; with
-    ``custom`` it compares the guest's model, which may do without. That is
-    written in nova.conf of the source and in no API, so lacking features
-    are unknown, not an error (``check_can_live_migrate_destination`` in
-    ``nova/virt/libvirt/driver.py``; ``[workarounds]
-    skip_cpu_compare_on_dest`` leaves it to QEMU). To try is safe: where it
-    does not fit, Nova refuses and the guest stays. To be free of it, set
-    ``cpu_mode = custom`` with a model that all hosts have.
+    ``custom`` it compares the guest's model, which may do without. That is in
+    nova.conf of the source and in no API, so it is unknown, not an error
+    (``check_can_live_migrate_destination`` in ``nova/virt/libvirt/driver.py``;
+    ``[workarounds]skip_cpu_compare_on_dest`` leaves it to QEMU).
+
+    What to do: try it; where it does not fit, Nova refuses and the guest
+    stays. ``cpu_mode = custom`` with a model that all hosts have ends it.
     """
     ours, theirs = _processors(candidate)
     if ours is None or theirs is None:
@@ -198,6 +207,9 @@ def memory_backing(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``file_backed_memory`` in nova.conf of one of the two hosts does not stop
     a live migration: Nova changes the guest's definition on the way
     (``_update_memory_backing_xml`` in ``nova/virt/libvirt/migration.py``).
+
+    What to do: nothing, but do not wonder if its memory is slower or faster
+    there.
     """
     source, destination = candidate.source, candidate.destination
     assert destination is not None

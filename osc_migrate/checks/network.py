@@ -41,8 +41,9 @@ def accelerator(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     Nova refuses to migrate or evacuate a server with a port of the types
     accelerator-direct and accelerator-direct-physical
-    (``block_port_accelerators`` in ``nova/compute/api.py``). Detach the port
-    first.
+    (``block_port_accelerators`` in ``nova/compute/api.py``).
+
+    What to do: detach the port first (``openstack server remove port``).
     """
     found = [
         port.id
@@ -62,10 +63,12 @@ def accelerator(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def sriov(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A port on a physical device loses traffic while its server moves live.
 
-    Nova unplugs the device before the live migration and plugs one in after
-    it (``_detach_direct_passthrough_vifs`` and ``_reattach_instance_vifs``
-    in ``nova/virt/libvirt/driver.py``); the guest must take part. A bond
-    with a virtio port in the guest keeps it reachable.
+    Nova unplugs the device before the live migration and plugs one in after it
+    (``_detach_direct_passthrough_vifs`` and ``_reattach_instance_vifs`` in
+    ``nova/virt/libvirt/driver.py``); the guest must take part.
+
+    What to do: tell its owner: a bond with a virtio port in the guest keeps it
+    reachable. Or move it cold.
     """
     if not candidate.is_live:
         return
@@ -91,6 +94,9 @@ def device(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     for) on the port's physical network (``_claim_pci_for_instance_vifs`` in
     ``nova/compute/manager.py``). Nova does not keep these devices in
     Placement, so how many are free on any host is in no API.
+
+    What to do: count the free virtual functions on the destination, or name
+    one that is known to have some (``--to``).
     """
     wanted: dict[str, int] = {}
     for port in candidate.server.ports or ():
@@ -136,6 +142,9 @@ def binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     port that it cannot plug (``get_config`` in
     ``nova/virt/libvirt/vif.py``): the server ends there in ERROR. Drivers
     without agents are not judged.
+
+    What to do: start the agent (``openstack network agent list --host``), map
+    the physical network there, or take another host.
     """
     destination, source = candidate.destination, candidate.source
     assert destination is not None
@@ -174,8 +183,10 @@ def stale_binding(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     An interrupted live migration leaves inactive bindings behind. Neutron
     answers 409 to the next one (``create_port_binding`` in
-    ``neutron/plugins/ml2/plugin.py``), and Nova looks for another host. They
-    can be deleted by a user with the role ``service`` only, through the API.
+    ``neutron/plugins/ml2/plugin.py``), and Nova looks for another host.
+
+    What to do: take another destination, or let a user with the role
+    ``service``, and nobody else may, delete the binding through the API.
     """
     destination = candidate.destination
     assert destination is not None
@@ -206,7 +217,9 @@ def linux_bridge(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     It has forgotten the type ``bridge`` (``nova_to_osvif_vif`` in
     ``nova/network/os_vif_util.py``), so an upgraded host cannot take such a
-    server. Move the network to Open vSwitch or OVN first.
+    server.
+
+    What to do: move the network to Open vSwitch or OVN first.
     """
     ports = [
         port.id

@@ -29,6 +29,8 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     Two cells of a guest never share one of the host
     (``numa_fit_instance_to_host`` in ``nova/virt/hardware.py``).
+
+    What to do: take a host with as many cells, each large enough.
     """
     wanted = _cells(candidate)
     if not wanted:
@@ -70,6 +72,10 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     get pages of the size that it has now. How many CPUs and pages are free
     in each cell is in no API, and with DPDK the virtual switch takes huge
     pages too.
+
+    What to do: look at the destination (``numactl --hardware``,
+    ``free_hugepages``), or try: Nova claims before it touches the guest, and
+    refuses if it does not fit.
     """
     wanted = _cells(candidate)
     if not wanted:
@@ -107,6 +113,8 @@ def realtime(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     (``_get_live_migrate_numa_info`` in ``nova/virt/libvirt/driver.py``), but
     while its memory is copied, and in the pause at the end, nothing keeps
     the promised latency.
+
+    What to do: agree on a time with its owner, or move it cold.
     """
     if candidate.is_live and resources.is_true(
         candidate.wish.specs.get('hw:cpu_realtime')

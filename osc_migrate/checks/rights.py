@@ -21,6 +21,8 @@ def policy(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     its servers live and cold, but not say where to, and may not evacuate;
     nobody else may do anything (``nova/policies/migrate_server.py``,
     ``nova/policies/evacuate.py``).
+
+    What to do: ask an administrator, or get the role manager in the project.
     """
     roles = candidate.snapshot.roles
     if not roles or 'admin' in roles:
@@ -50,6 +52,9 @@ def lock(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Nova answers 409 to everybody else (``check_instance_lock`` in
     ``nova/compute/api.py``); for an administrator the lock is no obstacle,
     nor is it for an evacuation.
+
+    What to do: act as an administrator, or ask whoever locked it (``openstack
+    server unlock``).
     """
     server = candidate.server
     is_evacuation = candidate.migration_type is model.MigrationType.EVACUATE

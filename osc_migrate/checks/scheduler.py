@@ -28,6 +28,9 @@ def hints(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     (``nova/scheduler/filters/affinity_filter.py`` and others). The
     hints are kept in the request and cannot be changed (shown from
     microversion 2.100 on).
+
+    What to do: see which filters are enabled (``enabled_filters`` in nova.conf
+    of the scheduler), and whether the hint still makes sense.
     """
     found = candidate.server.scheduler_hints or {}
     given = {
@@ -52,6 +55,9 @@ def capabilities(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     host, by the ComputeCapabilitiesFilter, which is enabled by default
     (``nova/scheduler/filters/compute_capabilities_filter.py``); most of it
     is in no API.
+
+    What to do: take a host of the same make, or look into the logs of the
+    scheduler if Nova finds none.
     """
     specs = candidate.server.flavor.extra_specs or {}
     asked = sorted(key for key in specs if key.startswith('capabilities:'))
@@ -87,6 +93,9 @@ def aggregate(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     (``[scheduler]enable_isolated_aggregate_filtering``), and other keys for
     flavors with the same extra spec (AggregateInstanceExtraSpecsFilter).
     None of them is enabled by default (``nova/conf/scheduler.py``).
+
+    What to do: take a host of the same aggregates, or see which filters are
+    enabled (``enabled_filters`` in nova.conf of the scheduler).
     """
     destination = candidate.destination
     assert destination is not None
@@ -113,6 +122,8 @@ def drift(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     database. Without any allocation Nova moves the server all the same
     (``replace_allocation_with_migration`` in
     ``nova/conductor/tasks/migrate.py``).
+
+    What to do: ``nova-manage placement heal_allocations`` before a drain.
     """
     server = candidate.server
     held = server.allocations

@@ -15,15 +15,15 @@ from osc_migrate import model
 def vtpm(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """Who keeps the secret of a vTPM decides whether its server moves.
 
-    Live, only ``hw:tpm_secret_security=host`` moves, and only if every
-    nova-compute of the cell is of 2026.1 or newer and libvirt of the source
-    has the secret, which it has after a start or a hard reboot
-    (``reject_legacy_vtpm_live_migration`` in ``nova/compute/api.py``,
-    ``_add_vtpm_secret_to_live_migrate_data`` in
-    ``nova/virt/libvirt/driver.py``). Cold, the destination reads the secret
-    from the key manager with the caller's rights, unless it is kept for the
-    ``deployment``; if it may not, the server ends there in ERROR
-    (``_get_or_create_secret_for_vtpm``). An evacuation is refused.
+    An evacuation is refused. Live, only ``hw:tpm_secret_security=host`` moves,
+    if every nova-compute of the cell is of 2026.1 or newer and libvirt has the
+    secret, which it has after a start or a hard reboot
+    (``reject_legacy_vtpm_live_migration`` in ``nova/compute/api.py``). Cold,
+    the destination reads it from the key manager as the caller, unless it is
+    kept for the ``deployment``; if it may not, the server ends in ERROR
+    (``_get_or_create_secret_for_vtpm`` in ``nova/virt/libvirt/driver.py``).
+
+    What to do: move it cold as its owner.
     """
     security = candidate.wish.tpm_secret_security
     if security is None:
@@ -60,8 +60,10 @@ def memory_encryption(
 ) -> Iterator[checks.Draft]:
     """A guest with encrypted memory (SEV, SNP, TDX) does not move live.
 
-    Nova refuses it (``reject_mem_enc_instances`` in
-    ``nova/compute/api.py``): the keys are in the processor. Move it cold.
+    Nova refuses it (``reject_mem_enc_instances`` in ``nova/compute/api.py``):
+    the keys are in the processor.
+
+    What to do: move it cold.
     """
     if not candidate.is_live:
         return
@@ -85,6 +87,9 @@ def firmware(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     reboot keep the file that was chosen, a cold migration may take another
     build of it (``_configure_guest_by_virt_type`` and
     ``_copy_guest_firmware_elements`` in ``nova/virt/libvirt/driver.py``).
+
+    What to do: move it live, or see that both hosts have the same firmware
+    installed.
     """
     is_cold = candidate.migration_type is model.MigrationType.COLD
     if is_cold and candidate.wish('firmware_type') == 'uefi':
@@ -104,6 +109,9 @@ def image_properties(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     image (``nova/api/openstack/compute/views/servers.py``), so a vTPM,
     encrypted memory, dedicated CPUs or UEFI that the image asks for cannot
     be seen; those of the flavor can.
+
+    What to do: look at the image (``openstack image show``), or use a Nova of
+    2025.1 or newer.
     """
     if candidate.server.image_properties is None:
         yield checks.info(

@@ -38,9 +38,11 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     stopped ones, an evacuation active, stopped and broken ones, and each of
     them only a server that has been launched. Nova answers 409 to anything
     else (``live_migrate``, ``resize`` and ``evacuate`` in
-    ``nova/compute/api.py``). A suspended or rescued server must first be
-    resumed or unrescued, which is its owner's to decide; a shelved one still
-    holds its place on the host until it is offloaded.
+    ``nova/compute/api.py``).
+
+    What to do: resume or unrescue it, which is its owner's to decide. A
+    shelved one holds its place on the host until it is offloaded. Or leave it
+    (``drain --partial``).
     """
     server = candidate.server
     if server.vm_state is None:
@@ -74,11 +76,13 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def broken(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A server in ERROR must be repaired first.
 
-    Nova moves it neither live nor cold, it only evacuates it from a dead
-    host. Since 2025.2 a live migration that fails or is aborted leaves the
-    server in ERROR although its guest goes on running on the source
-    (``_do_live_migration`` in ``nova/compute/manager.py``); then it is enough
-    to reset the state. Any other ERROR needs somebody to look.
+    Nova moves it neither live nor cold, it only evacuates it from a dead host.
+    Since 2025.2 a live migration that fails or is aborted leaves the server in
+    ERROR although its guest goes on running on the source
+    (``_do_live_migration`` in ``nova/compute/manager.py``).
+
+    What to do: if its guest runs, reset its state (``openstack server set
+    --state active``); any other ERROR needs somebody to look at its fault.
     """
     server = candidate.server
     if (
@@ -117,6 +121,9 @@ def resized(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Until then the server (VERIFY_RESIZE) holds a place on two hosts and Nova
     moves it in no way (``nova/compute/api.py``). ``resize_confirm_window``
     in nova.conf can confirm by itself, but no API tells whether it does.
+
+    What to do: ask whoever began it, then confirm or revert it (``openstack
+    server resize confirm``).
     """
     if candidate.server.vm_state == 'resized':
         yield checks.error(
@@ -134,6 +141,8 @@ def task(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     answers 409 to a migration (``check_instance_state`` in
     ``nova/compute/api.py``). It passes by itself, as a rule. An evacuation
     does not ask.
+
+    What to do: wait, as a drain does by itself.
     """
     server = candidate.server
     if candidate.migration_type is model.MigrationType.EVACUATE:
@@ -157,6 +166,10 @@ def migration(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     they were (``_init_instance`` in ``nova/compute/manager.py``), and with
     them, often, allocations in Placement and inactive port bindings on the
     destination. They do not stop the next migration but may make it fail.
+
+    What to do: see whether it really runs (``openstack server migration
+    watch``). What a dead nova-compute left is put right by hand: see the
+    bindings of its ports, and ``nova-manage placement audit``.
     """
     server = candidate.server
     is_evacuation = candidate.migration_type is model.MigrationType.EVACUATE
@@ -192,6 +205,9 @@ def power(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     running nor paused (``_check_instance_is_active`` in
     ``nova/conductor/tasks/live_migrate.py``), even if the server is ACTIVE:
     the guest has stopped and Nova has not noticed yet.
+
+    What to do: stop it, so that Nova knows, and move it cold; or start it
+    again.
     """
     server = candidate.server
     if not candidate.is_live or server.vm_state not in ('active', 'paused'):
@@ -218,6 +234,9 @@ def downtime(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     on the destination (``_finish_resize`` in ``nova/compute/manager.py``). A
     stopped server stays stopped, so nothing is lost. An evacuated server is
     left stopped since microversion 2.95.
+
+    What to do: agree on a time with its owner. With ``--method live`` it
+    rather stays than stops.
     """
     if candidate.server.vm_state != 'active':
         return
@@ -234,12 +253,15 @@ def downtime(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def source_down(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The compute service of the source must work for the server to leave.
 
-    Nova refuses a live and a cold migration from a host whose service is
-    down; only an evacuation takes servers from a dead host, and refuses
-    while the service is up (``check_instance_host`` and ``evacuate`` in
+    Nova refuses a live and a cold migration from a host whose service is down;
+    only an evacuation takes servers from a dead host, and refuses while the
+    service is up (``check_instance_host`` and ``evacuate`` in
     ``nova/compute/api.py``, ``_check_host_is_up`` in
-    ``nova/conductor/tasks/live_migrate.py``). Evacuate only from a host that
-    is fenced: a guest that runs twice destroys its disks.
+    ``nova/conductor/tasks/live_migrate.py``).
+
+    What to do: start nova-compute; or fence the host and evacuate. Never
+    evacuate from a host that is not fenced: a guest that runs twice destroys
+    its disks.
     """
     if candidate.server.vm_state == 'shelved_offloaded':
         return

@@ -30,6 +30,8 @@ def copy(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     evacuation makes them anew from the image: what was in them is lost.
     Volumes are never copied. The time is for a link of 1 Gbit/s that nobody
     else uses.
+
+    What to do: allow for the time, or move fewer at once (``--parallel``).
     """
     size = _local_gigabytes(candidate)
     if size == 0 and candidate.server.is_volume_backed:
@@ -70,6 +72,9 @@ def config_drive(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     place. The guest keeps running, and may find the drive blank when it
     looks again. A cold migration writes the drive anew, and so does a hard
     reboot. With RBD or a shared ``instances_path`` nothing is lost.
+
+    What to do: reboot the guest hard after the move if it needs the drive, or
+    move it cold.
     """
     if candidate.server.config_drive and candidate.is_live:
         yield checks.warning(
@@ -88,8 +93,9 @@ def persistent_memory(
     A live migration copies it like all memory. A cold migration and an
     evacuation give the guest other namespaces (``hw:pmem``) and copy nothing
     into them; those of the source are wiped when the migration is confirmed
-    (``_cleanup_vpmems`` in ``nova/virt/libvirt/driver.py``). Save the data
-    first.
+    (``_cleanup_vpmems`` in ``nova/virt/libvirt/driver.py``).
+
+    What to do: move it live, or save the data first.
     """
     labels = (candidate.server.flavor.extra_specs or {}).get('hw:pmem')
     if labels and not candidate.is_live:
@@ -108,6 +114,9 @@ def volumes(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     while a volume is in error or busy with something else
     (``attachment_create`` in ``cinder/volume/api.py``). A live migration
     then ends where it began, a cold one leaves the server in ERROR.
+
+    What to do: wait for one that is busy; put one in error right first
+    (``openstack volume show``).
     """
     for volume in candidate.server.volumes:
         show = f'openstack volume show {volume.id}'
@@ -142,11 +151,13 @@ def volumes(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def encrypted(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """The key of an encrypted volume is read with the caller's rights.
 
-    The destination fetches it from the key manager with the token of
-    whoever asked for the migration (``_attach_encryptor`` in
-    ``nova/virt/libvirt/driver.py``). By Barbican's own policy an
-    administrator of another project may not read it; its access lists are
-    the owner's to change (``openstack acl user add``).
+    The destination fetches it from the key manager with the token of whoever
+    asked for the migration (``_attach_encryptor`` in
+    ``nova/virt/libvirt/driver.py``). By Barbican's own policy an administrator
+    of another project may not read it.
+
+    What to do: ask the owner to let the caller read the key (``openstack acl
+    user add``), or to move the server.
     """
     server, caller = candidate.server, candidate.snapshot.user_id
     if caller is not None and caller == server.user_id:
@@ -169,6 +180,8 @@ def multiattach(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Nova does not look at it, and Cinder lets the destination attach it
     (``_attachment_reserve`` in ``cinder/volume/api.py``). Who writes to it
     from two hosts is for its file system to sort out.
+
+    What to do: nothing.
     """
     found = [v.id for v in candidate.server.volumes if v.multiattach]
     if found:
@@ -183,10 +196,11 @@ def multiattach(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 def shares(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A server with a share of Manila does not move live.
 
-    Nova refuses a live migration and an evacuation whatever the status of
-    the share, and a cold migration until every nova-compute is of 2026.2
-    (``block_shares_not_supported`` and ``resize`` in
-    ``nova/compute/api.py``). Stop the server and detach the share first.
+    Nova refuses a live migration and an evacuation whatever the status of the
+    share, and a cold migration until every nova-compute is of 2026.2
+    (``block_shares_not_supported`` and ``resize`` in ``nova/compute/api.py``).
+
+    What to do: stop the server and detach the share first.
     """
     server = candidate.server
     if server.shares is None and _may_have_shares(candidate):

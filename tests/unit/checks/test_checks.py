@@ -50,7 +50,7 @@ class CatalogueTest(base.BaseTestCase):
         for check in registered().values():
             self.assertRegex(check.id, '^[a-z]+(-[a-z]+)+$')
 
-    def test_the_documentation_says_what_why_and_where(self):
+    def test_the_documentation_says_what_why_where_and_what_to_do(self):
         """The body names the file of Nova, Neutron or Cinder that decides."""
         for check in registered().values():
             summary, empty, *body = check.documentation.splitlines()
@@ -63,6 +63,7 @@ class CatalogueTest(base.BaseTestCase):
                 r'``(nova|neutron|cinder)/[\w/]+\.py``',
                 check.id,
             )
+            self.assertRegex('\n'.join(body), r'\nWhat to do: \S', check.id)
 
     def test_an_undocumented_function_has_an_empty_summary(self):
         def silent(_: checks.Candidate):
