@@ -24,6 +24,7 @@ _CODE = 'echo $?'
 # what stands for a program of the checkout or its environment
 _PROGRAMS = {
     'openstack': (str(pathlib.Path(sys.executable).with_name('openstack')),),
+    'python': (sys.executable,),
     'tools/tox -e lab --': (sys.executable, '-m', 'lab'),
 }
 Run = Callable[[str], tuple[int, str]]
@@ -58,7 +59,7 @@ def shell(command: str, environment: Mapping[str, str]) -> tuple[int, str]:
     done = subprocess.run(
         [*_PROGRAMS[name], *shlex.split(command.removeprefix(name))],
         cwd=FOLDER,
-        env={**environment, 'PYTHONPATH': str(ROOT)},
+        env={'PYTHONPATH': str(ROOT), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

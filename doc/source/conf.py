@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """How sphinx builds the documentation."""
 
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'ext'))
+
 project = 'osc-migrate'
 copyright = 'the osc-migrate contributors'
 
 extensions = [
+    'catalogue',
     'cliff.sphinxext',
     'openstackdocstheme',
+    'schema',
     'sphinx.ext.autodoc',
 ]
 # The members in the order in which their module tells its story.
@@ -25,10 +32,24 @@ pygments_style = 'native'
 
 man_pages = [
     (
-        'cli',
-        'openstack-compute-drain',
-        'empty compute hosts',
+        f'reference/commands/{page}',
+        f'openstack-{name}',
+        description,
         'the osc-migrate contributors',
         1,
-    ),
+    )
+    for page, name, description in (
+        ('drain', 'compute-drain', 'empty a compute host'),
+        ('undrain', 'compute-undrain', 'open a compute host again'),
+        (
+            'preflight',
+            'server-migration-preflight',
+            'say which servers can move, how, where to, and why not',
+        ),
+        (
+            'watch',
+            'server-migration-watch',
+            'follow migrations until they end',
+        ),
+    )
 ]

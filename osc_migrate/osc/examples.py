@@ -93,7 +93,8 @@ Sum up what ended since yesterday::
     openstack server migration watch --all --past
 """
 
-_EXAMPLES = {
+# by the last word of the command
+EXAMPLES = {
     'drain': _DRAIN,
     'preflight': _PREFLIGHT,
     'undrain': _UNDRAIN,
@@ -118,7 +119,7 @@ class _Paragraphs(argparse.HelpFormatter):
 def add(parser: argparse.ArgumentParser, name: str) -> None:
     """Let the help of a command end with its examples."""
     ending = parser.epilog or ''
-    parser.epilog = f'{_EXAMPLES[name]}\n{ending}'
+    parser.epilog = f'{EXAMPLES[name]}\n{ending}'
     # what cliff chose stays, but for what it does to paragraphs
     chosen: Any = parser.formatter_class
     formatter: Any = type('Formatter', (_Paragraphs, chosen), {})

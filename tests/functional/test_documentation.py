@@ -12,4 +12,4 @@ class DocumentationTest(guides.GuideTest):
 
     def test_first_drain(self) -> None:
         """From a preflight to an empty host and back."""
-        self.play('first-drain.txt')
+        self.play('first-drain.console')

@@ -31,13 +31,18 @@ class OfflineTest(base.BaseTestCase):
             'write cloud.json anew: run this test with DOC_UPDATE=1',
         )
 
+    def play(self, name: str) -> None:
+        known = {k: v for k, v in os.environ.items() if k[:3] != 'OS_'}
+        examples.check(
+            self, name, lambda command: examples.shell(command, known)
+        )
+
     def test_reading_a_preflight(self):
         """Every view of one preflight, word for word."""
-        known = {k: v for k, v in os.environ.items() if k[:3] != 'OS_'}
-        for path in sorted(examples.FOLDER.glob('preflight*.txt')):
+        for path in sorted(examples.FOLDER.glob('preflight*.console')):
             with self.subTest(path.name):
-                examples.check(
-                    self,
-                    path.name,
-                    lambda command: examples.shell(command, known),
-                )
+                self.play(path.name)
+
+    def test_the_tutorial_of_the_library(self):
+        """The first program of the tutorial says what is printed there."""
+        self.play('ask.console')
