@@ -71,13 +71,11 @@ def sentence(fit: Fit) -> str:
     text = f'{number} server{"" if number == 1 else "s"}'
     if counted:
         text += f': {counted}'
-    if fit.first is None:
-        return (
-            f'{text}; all that can move fit'
-            if 'blocked' in fit.counts
-            else (f'{text}; all fit')
-        )
-    return f'{text}; {fit.first.name} does not fit: {fit.missing}'
+    if fit.first is not None:
+        return f'{text}; {fit.first.name} does not fit: {fit.missing}'
+    if fit.counts.keys() <= {'blocked'}:
+        return text
+    return f'{text}; all fit'
 
 
 def _missing(findings: Iterable[Finding]) -> str:
