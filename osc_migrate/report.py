@@ -184,16 +184,23 @@ def counted(words: Iterable[str]) -> str:
 
 
 def grouped(
-    findings: Iterable[Finding], names: Mapping[str, str]
+    findings: Iterable[Finding],
+    names: Mapping[str, str],
+    override: Callable[[Finding], str] = lambda finding: '',
 ) -> list[str]:
     """Say equal findings of several servers, or destinations, once.
 
     :param names: names of the servers by id
+    :param override: says which option lets a move be tried all the same
     """
     servers: dict[tuple[str, str, str], list[str]] = {}
     hosts: dict[tuple[str, str, str], set[str]] = {}
     for finding in findings:
-        key = (finding.check, finding.message, finding.remedy)
+        option = override(finding)
+        remedy = '; '.join(
+            filter(None, (finding.remedy, option and f'override: {option}'))
+        )
+        key = (finding.check, finding.message, remedy)
         if finding.destination is not None:
             hosts.setdefault(key, set()).add(finding.destination)
         known = servers.setdefault(key, [])
@@ -218,12 +225,15 @@ def _some(items: Iterable[str]) -> str:
 
 def stranded(
     servers: Mapping[model.Server, tuple[Finding, ...]],
+    override: Callable[[Finding], str] = lambda finding: '',
 ) -> list[str]:
-    """Say which servers cannot move, and why, grouped."""
+    """Say which servers cannot move, and why, grouped; see :func:`grouped`."""
     findings = [f for found in servers.values() for f in found]
     names = {server.id: server.name for server in servers}
     return grouped(
-        (f for f in findings if f.severity is Severity.ERROR), names
+        (f for f in findings if f.severity is Severity.ERROR),
+        names,
+        override,
     )
 
 
@@ -259,6 +269,7 @@ def document(task: Task, now: float) -> dict[str, Any]:
         **known,
         'reason': task.reason or None,
         'remedy': task.remedy or None,
+        'request_ids': list(dict.fromkeys(task.request_ids)),
     }
 
 

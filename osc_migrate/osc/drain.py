@@ -2,7 +2,6 @@
 """``openstack compute drain HOST``."""
 
 import argparse
-from collections.abc import Sequence
 import contextlib
 import sys
 import typing
@@ -11,10 +10,12 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import closing
 from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
+from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
@@ -55,79 +56,91 @@ class DrainHost(command.Lister):
                 '--evacuate starts servers a second time unless the host is '
                 'off: switch it off, then say --fenced'
             )
-        return super().run(parsed_args) or self.exit_code
+        try:
+            return super().run(parsed_args) or self.exit_code
+        except KeyboardInterrupt:
+            return access.UNFINISHED
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[Sequence[str], list[rows.Row]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> rows.Listing:
+        from osc_migrate import exceptions
+
+        with contextlib.ExitStack() as stack:
+            voice = voices.Voice(parsed_args.log, stack)
+            try:
+                return self._drain(parsed_args, voice, stack)
+            except exceptions.MigrateError as error:
+                voice.write('failed', text=str(error), exit_code=1)
+                raise
+
+    def _drain(
+        self,
+        parsed_args: argparse.Namespace,
+        voice: voices.Voice,
+        stack: contextlib.ExitStack,
+    ) -> rows.Listing:
         from osc_migrate import drain
 
-        manager = self.app.client_manager
-        cloud = access.cloud(manager)
+        cloud = access.cloud(self.app.client_manager)
         emptying = drain.Drain(
             cloud, parsed_args.host, options.draining(parsed_args)
         )
         plan = emptying.plan()
-        self._show(plan)
-        if not self._may_begin(parsed_args, plan):
-            return rows.COLUMNS, rows.planned(plan)
+        closing.show(emptying, plan, voice)
+        if not self._may_begin(parsed_args, emptying, plan, voice=voice):
+            return rows.planned(
+                plan, options.limits(parsed_args), parsed_args.formatter
+            )
         if not parsed_args.no_disable:
-            self._close(emptying, parsed_args, access.user_name(manager))
-        result = self._run(emptying, plan, parsed_args, cloud)
-        self._conclude(result)
-        return rows.COLUMNS, [
-            *rows.ended(result.tasks),
-            *rows.staying(result.stranded),
-        ]
+            user = access.user_name(self.app.client_manager)
+            closing.close(emptying, voice, user, reason=parsed_args.reason)
+        result = self._run(
+            emptying, plan, parsed_args, cloud=cloud, voice=voice
+        )
+        self.exit_code = closing.conclude(result, voice)
+        listed = rows.ended(result.tasks) + rows.staying(result.stranded)
+        listed += rows.left(result.leftovers, result.host, listed)
+        return rows.listing(listed, parsed_args.formatter)
 
     def _may_begin(
-        self, parsed_args: argparse.Namespace, plan: 'planner.Plan'
+        self,
+        parsed_args: argparse.Namespace,
+        emptying: 'drain_module.Drain',
+        plan: 'planner.Plan',
+        *,
+        voice: voices.Voice,
     ) -> bool:
         """Whether the plan is to be carried out; else set the exit code."""
-        lasting = [
-            server
-            for server, findings in plan.stranded.items()
-            if not all(finding.is_transient for finding in findings)
-        ]
+        is_leaving = any(
+            not all(finding.is_transient for finding in findings)
+            for findings in plan.stranded.values()
+        )
         if parsed_args.dry_run:
-            self.exit_code = access.LEFT if lasting else access.EMPTY
+            self.exit_code = access.LEFT if is_leaving else access.EMPTY
+            voice.say(closing.outlook(plan, options.limits(parsed_args)))
             return False
-        if lasting and not parsed_args.partial:
+        if is_leaving and not parsed_args.partial:
             self.exit_code = access.LEFT
-            self._say(
+            voice.say(
                 'Nothing was changed. To move what can be moved: openstack '
-                f'compute drain {parsed_args.host} --partial; to ask Nova '
-                'all the same: --ignore-check ID'
+                f'compute drain {parsed_args.host} --partial',
+                'refused',
+                exit_code=access.LEFT,
             )
             return False
-        if not self._is_agreed(parsed_args, plan):
+        if not self._is_agreed(parsed_args, emptying, plan):
             self.exit_code = access.UNFINISHED
+            voice.say('Nothing was changed.', 'refused', exit_code=4)
             return False
         return True
-
-    def _close(
-        self,
-        emptying: 'drain_module.Drain',
-        parsed_args: argparse.Namespace,
-        user: str,
-    ) -> None:
-        """Disable the host, or say whose drain this one joins."""
-        known = emptying.token
-        token = emptying.close(user=user, reason=parsed_args.reason)
-        if known is None:
-            self._say(f'{parsed_args.host} is disabled: {token}')
-        else:
-            self._say(
-                f'{parsed_args.host} is being drained by {token.user} since '
-                f'{token.since}: going on with that'
-            )
 
     def _run(
         self,
         emptying: 'drain_module.Drain',
         plan: 'planner.Plan',
         parsed_args: argparse.Namespace,
+        *,
         cloud: Any,
+        voice: voices.Voice,
     ) -> 'drain_module.Result':
         """Carry out the plan, and show how it goes."""
         from osc_migrate import executor
@@ -138,65 +151,47 @@ class DrainHost(command.Lister):
                 cloud,
                 limits=options.limits(parsed_args),
                 policy=options.policy(parsed_args),
-                reporters=_reporters(parsed_args, stack),
+                reporters=_reporters(parsed_args, voice, stack),
                 choose=emptying.choose,
                 explain=lambda task: past.explained(cloud, task),
+                hosts=emptying.services,
+                is_ours=emptying.is_ours,
                 since=emptying.token.since if emptying.token else '',
             )
-            stack.enter_context(interrupts.stopping(runner, parsed_args.host))
+            stack.enter_context(
+                interrupts.stopping(
+                    runner,
+                    voice.say,
+                    host=parsed_args.host,
+                    resume=f'openstack compute drain {parsed_args.host}',
+                )
+            )
             return emptying.run(plan, runner)
 
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def _show(self, plan: 'planner.Plan') -> None:
-        """Say what cannot move, grouped, and what the caller cannot see."""
-        from osc_migrate import report
-
-        for gap in plan.report.gaps:
-            self._say(f'Unknown: {gap.subject}: {gap.reason} ({gap.remedy})')
-        for line in report.stranded(plan.stranded):
-            self._say(line)
-
     def _is_agreed(
-        self, parsed_args: argparse.Namespace, plan: 'planner.Plan'
+        self,
+        parsed_args: argparse.Namespace,
+        emptying: 'drain_module.Drain',
+        plan: 'planner.Plan',
     ) -> bool:
         """Ask on a terminal, unless told not to."""
         if parsed_args.yes or not sys.stdin.isatty():
             return True
-        print(
-            f'Disable {parsed_args.host} and move {len(plan.moves)} servers? '
-            '[y/N] ',
-            end='',
-            file=sys.stderr,
-            flush=True,
-        )
+        host, number = parsed_args.host, len(plan.moves)
+        servers = f'{number} server{"" if number == 1 else "s"}'
+        question = f'Disable {host} and move {servers}?'
+        if parsed_args.evacuate:
+            question = f'Force {host} down and evacuate {servers}?'
+        elif parsed_args.no_disable or emptying.token is not None:
+            question = f'Move {servers} away from {host}?'
+        print(f'{question} [y/N] ', end='', file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ('y', 'yes')
-
-    def _conclude(self, result: 'drain_module.Result') -> None:
-        """Say how it ended, and choose the exit code."""
-        from osc_migrate import report
-
-        self._say(f'{result.host}: {report.summary(result.tasks)}')
-        for left in result.leftovers:
-            text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
-            self._say(f'{text}\n    -> {left.remedy}' if left.remedy else text)
-        if result.is_interrupted:
-            self._say(
-                f'Interrupted. To go on: openstack compute drain {result.host}'
-            )
-            self.exit_code = access.UNFINISHED
-        elif not result.is_empty:
-            self.exit_code = access.LEFT
-        elif not result.leftovers:
-            self._say(
-                f'{result.host} is empty: no server, no migration, no '
-                'allocation'
-            )
 
 
 def _reporters(
-    parsed_args: argparse.Namespace, stack: contextlib.ExitStack
+    parsed_args: argparse.Namespace,
+    voice: voices.Voice,
+    stack: contextlib.ExitStack,
 ) -> list[Any]:
     """Choose how the moves are shown, and where they are written down."""
     from osc_migrate import live_table
@@ -206,10 +201,7 @@ def _reporters(
     if sys.stderr.isatty() and not parsed_args.plain:
         table = live_table.LiveTable(f'Draining {parsed_args.host}')
         reporters = [stack.enter_context(table)]
-    if parsed_args.log:
-        stream = stack.enter_context(access.appending(parsed_args.log))
-        reporters.append(report.JsonLines(stream))
-    return reporters
+    return [*reporters, *voice.logs]
 
 
 def _add_conduct(parser: argparse.ArgumentParser) -> None:
@@ -232,11 +224,7 @@ def _add_conduct(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='Move what can be moved, even if something must stay',
     )
-    parser.add_argument(
-        '--log',
-        metavar='<file>',
-        help='Append every change there, as JSON lines',
-    )
+    voices.add_log(parser)
     parser.add_argument(
         '--plain',
         action='store_true',

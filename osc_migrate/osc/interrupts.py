@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ctrl-C does: once, start nothing more; twice, leave at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import signal
-import sys
 import typing
 from typing import Any
 
@@ -13,25 +12,33 @@ if typing.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def stopping(executor: 'Executor', host: str) -> Iterator[None]:
-    """Let an interrupt stop an executor, and a second one leave it."""
+def stopping(
+    executor: 'Executor',
+    say: Callable[[str, str], object],
+    *,
+    host: str,
+    resume: str,
+) -> Iterator[None]:
+    """Let an interrupt stop an executor, and a second one leave it.
+
+    :param say: called with a sentence and the name of the event
+    :param resume: the command that goes on
+    """
 
     def handle(number: int, _: Any) -> None:
         if executor.is_stopping:
-            print(
+            say(
                 'Leaving; Nova goes on with what it has begun. To attach: '
                 f'openstack server migration watch --host {host}; to go on: '
-                f'openstack compute drain {host}',
-                file=sys.stderr,
-                flush=True,
+                f'{resume}',
+                'left',
             )
             raise KeyboardInterrupt
         executor.stop()
-        print(
+        say(
             'Nothing more is started; waiting for what is under way. '
             'Interrupt again to leave at once.',
-            file=sys.stderr,
-            flush=True,
+            'interrupted',
         )
 
     before = {

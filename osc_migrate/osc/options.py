@@ -7,6 +7,7 @@ import typing
 from osc_lib.cli import parseractions
 
 if typing.TYPE_CHECKING:
+    from osc_migrate import checks
     from osc_migrate import drain as drain_module
     from osc_migrate import limits as limits_module
     from osc_migrate import task as task_module
@@ -94,6 +95,23 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
         type=positive,
         help='Move at most this many servers',
     )
+
+
+# what Nova refuses whatever the client thinks of it
+_HOPELESS = ('server-state', 'server-error', 'server-resize')
+
+
+def overriding(found: 'checks.Finding') -> str:
+    """Say which option lets a drain go on in spite of a finding."""
+    if found.is_transient:
+        return ''  # it is waited for
+    if found.check == 'server-downtime':
+        return '--allow-cold'
+    if found.check == 'server-source-down':
+        return '--evacuate --fenced'
+    if found.check in _HOPELESS or found.check.endswith('-none'):
+        return '--partial'
+    return f'--ignore-check {found.check}'
 
 
 def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':

@@ -2,7 +2,6 @@
 """``openstack compute undrain HOST``."""
 
 import argparse
-from collections.abc import Sequence
 import contextlib
 import sys
 import typing
@@ -15,10 +14,13 @@ from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
+from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
+    from osc_migrate import model
     from osc_migrate import planner
     from osc_migrate import restore
+    from osc_migrate import token as token_module
 
 
 class UndrainHost(command.Lister):
@@ -53,6 +55,7 @@ class UndrainHost(command.Lister):
             action='store_true',
             help='Say what would be done; change nothing',
         )
+        voices.add_log(parser)
         options.add_limits(parser)
         options.add_escalation(parser)
         examples.add(parser, 'undrain')
@@ -60,11 +63,25 @@ class UndrainHost(command.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
-        return super().run(parsed_args) or self.exit_code
+        try:
+            return super().run(parsed_args) or self.exit_code
+        except KeyboardInterrupt:
+            return access.UNFINISHED
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[Sequence[str], list[rows.Row]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> rows.Listing:
+        from osc_migrate import exceptions
+
+        with contextlib.ExitStack() as stack:
+            voice = voices.Voice(parsed_args.log, stack)
+            try:
+                return self._undrain(parsed_args, voice)
+            except exceptions.MigrateError as error:
+                voice.write('failed', text=str(error), exit_code=1)
+                raise
+
+    def _undrain(
+        self, parsed_args: argparse.Namespace, voice: voices.Voice
+    ) -> rows.Listing:
         from osc_migrate import restore
 
         cloud = access.cloud(self.app.client_manager)
@@ -73,64 +90,110 @@ class UndrainHost(command.Lister):
         listed: list[rows.Row] = []
         plan = None
         if parsed_args.restore and since:
-            users = {str(cloud.user_id), token.user_id if token else ''}
+            users = {str(cloud.user_id), *(token.user_ids if token else ())}
             origin = restore.Origin(
                 host=service, since=since, user_ids=frozenset(users)
             )
             server_ids, stays = restore.find(cloud, origin)
             listed = _staying(stays, service.name)
             plan = restore.plan(cloud, server_ids, service.name)
-            self._say(
-                'To resume this, should it be interrupted: openstack compute '
-                f'undrain {service.name} --restore --since {since}'
-            )
         elif parsed_args.restore:
-            self._say(f'{service.name} carries no mark of a drain')
+            voice.say(f'{service.name} carries no mark of a drain')
         if parsed_args.dry_run:
-            return rows.COLUMNS, listed + (rows.planned(plan) if plan else [])
-        if token is None:
-            self._say(f'{service.name} is enabled already')
-        else:
-            self._say(restore.reopen(cloud, service, token))
+            return self._would(parsed_args, service, token, plan, listed)
         if plan is not None:
-            listed += self._bring_back(cloud, plan, parsed_args)
-        return rows.COLUMNS, listed
+            voice.say(
+                'To resume this, should it be interrupted: '
+                f'{_command(service.name, since)}'
+            )
+        if token is None:
+            voice.say(f'{service.name} is enabled already')
+        else:
+            voice.say(restore.reopen(cloud, service, token), 'reopened')
+        if plan is not None:
+            listed += self._bring_back(
+                cloud, plan, parsed_args, since=since, voice=voice
+            )
+        voice.write('end', host=service.name, exit_code=self.exit_code)
+        return rows.listing(listed, parsed_args.formatter)
+
+    def _would(
+        self,
+        parsed_args: argparse.Namespace,
+        service: 'model.Host',
+        token: 'token_module.Token | None',
+        plan: 'planner.Plan | None',
+        listed: list[rows.Row],
+    ) -> rows.Listing:
+        """Say what would be done."""
+        does = 'is enabled already'
+        if token is not None:
+            does = 'would be enabled'
+            if token.was == 'disabled':
+                does = 'would stay disabled, as it was before the drain'
+        print(f'{service.name} {does}', file=sys.stderr, flush=True)
+        if plan is None:
+            return rows.listing(listed, parsed_args.formatter)
+        self.exit_code = access.LEFT if plan.stranded else access.EMPTY
+        limits = options.limits(parsed_args)
+        names, moves = rows.planned(plan, limits, parsed_args.formatter)
+        return names, moves + rows.untimed(listed, parsed_args.formatter)
 
     def _bring_back(
-        self, cloud: Any, plan: 'planner.Plan', parsed_args: argparse.Namespace
+        self,
+        cloud: Any,
+        plan: 'planner.Plan',
+        parsed_args: argparse.Namespace,
+        *,
+        since: str,
+        voice: voices.Voice,
     ) -> list[rows.Row]:
         """Move the servers, and show how it goes."""
         from osc_migrate import executor
+        from osc_migrate import past
         from osc_migrate import report
 
-        with contextlib.ExitStack() as stack:
-            runner = executor.Executor(
-                cloud,
-                limits=options.limits(parsed_args),
-                policy=options.policy(parsed_args),
-                reporters=[report.Lines(sys.stderr)],
-                # nowhere else: Nova may need a moment to see it enabled
-                choose=lambda task: parsed_args.host,
-            )
-            stack.enter_context(interrupts.stopping(runner, parsed_args.host))
+        host = parsed_args.host
+        runner = executor.Executor(
+            cloud,
+            limits=options.limits(parsed_args),
+            policy=options.policy(parsed_args),
+            reporters=[report.Lines(sys.stderr), *voice.logs],
+            # nowhere else: Nova may need a moment to see it enabled
+            choose=lambda task: host,
+            hosts=cloud.services,
+            explain=lambda task: past.explained(cloud, task),
+        )
+        with interrupts.stopping(
+            runner,
+            voice.say,
+            host=host,
+            resume=_command(host, since),
+        ):
             tasks = runner.run(plan)
-        self._say(f'{parsed_args.host}: {report.summary(tasks)}')
-        for line in report.stranded(plan.stranded):
-            self._say(line)
+        voice.say(f'{host}: {report.summary(tasks)}')
+        for text in report.stranded(plan.stranded):
+            voice.say(text, 'stays')
+        if plan.stranded or {t.phase for t in tasks} - {'done', 'skipped'}:
+            self.exit_code = access.LEFT
         if runner.is_stopping:
             self.exit_code = access.UNFINISHED
-        elif plan.stranded or any(
-            task.phase not in ('done', 'skipped') for task in tasks
-        ):
-            self.exit_code = access.LEFT
         return rows.ended(tasks) + rows.staying(plan.stranded)
 
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+
+def _command(host: str, since: str) -> str:
+    return f'openstack compute undrain {host} --restore --since {since}'
 
 
 def _staying(stays: list['restore.Stay'], host: str) -> list[rows.Row]:
     return [
-        (stay.server_id, stay.name, 'none', None, host, 'stays', stay.reason)
+        rows.row(
+            stay.server_id,
+            stay.name,
+            source=None,
+            destination=host,
+            result='stays',
+            reason=stay.reason,
+        )
         for stay in stays
     ]

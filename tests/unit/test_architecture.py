@@ -38,6 +38,7 @@ ORDER = [
     'task',
     'outcome',
     'limits',
+    'schedule',
     'stall',
     'settle',
     'machine',

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a drain says of its host: before, when it is closed, at the end."""
+
+import typing
+
+from osc_migrate.osc import access
+from osc_migrate.osc import options
+from osc_migrate.osc import voice as voices
+
+if typing.TYPE_CHECKING:
+    from osc_migrate import drain as drain_module
+    from osc_migrate import limits as limits_module
+    from osc_migrate import planner
+    from osc_migrate import token as token_module
+
+
+def show(
+    emptying: 'drain_module.Drain', plan: 'planner.Plan', voice: voices.Voice
+) -> None:
+    """Say whose drain this joins, what cannot move and what is not known."""
+    from osc_migrate import report
+
+    if emptying.token is not None:
+        voice.say(_joining(emptying.host.name, emptying.token), 'joined')
+    for name, host in emptying.away.items():
+        voice.say(f'{name} is on {host or "no host"} already')
+    for gap in plan.report.gaps:
+        voice.say(f'Unknown: {gap.subject}: {gap.reason} ({gap.remedy})')
+    for line in report.stranded(plan.stranded, options.overriding):
+        voice.say(line, 'stays')
+
+
+def outlook(plan: 'planner.Plan', limits: 'limits_module.Limits') -> str:
+    """Say how long a plan would take."""
+    from osc_migrate import report
+    from osc_migrate import schedule
+
+    slots = schedule.foresee(plan, limits)
+    rounds = max((slot.round for slot in slots), default=0)
+    text = (
+        f'{len(slots)} move{"" if len(slots) == 1 else "s"} in {rounds} '
+        f'round{"" if rounds == 1 else "s"}'
+    )
+    seconds = schedule.end(slots)
+    if not slots or seconds is None:
+        return text
+    return (
+        f'{text}, about {report.duration(seconds)} if links of 1 Gbit/s are '
+        'free and guests write little'
+    )
+
+
+def close(
+    emptying: 'drain_module.Drain',
+    voice: voices.Voice,
+    user: str,
+    *,
+    reason: str,
+) -> None:
+    """Disable the host, or say whose drain this one joins."""
+    host = emptying.host.name
+    was_known = emptying.token is not None
+    token = emptying.close(user=user, reason=reason)
+    if not emptying.is_joined:
+        voice.say(
+            f'{host} is disabled: {token}',
+            'disabled',
+            host=host,
+            request_id=emptying.request_id,
+        )
+    elif not was_known:
+        # somebody began while this one was being agreed to
+        voice.say(_joining(host, token), 'joined')
+
+
+def _joining(host: str, token: 'token_module.Token') -> str:
+    why = f' ({token.reason})' if token.reason else ''
+    return (
+        f'{host} is being drained by {token.user} since {token.since}{why}: '
+        'going on with that'
+    )
+
+
+def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
+    """Say how a drain ended, and return the exit code."""
+    from osc_migrate import report
+
+    for left in result.leftovers:
+        text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
+        voice.say(
+            f'{text}\n    -> {left.remedy}' if left.remedy else text,
+            'leftover',
+            kind=left.kind,
+            id=left.id,
+            name=left.name,
+            message=left.message,
+            remedy=left.remedy or None,
+            is_expected=left.is_expected,
+        )
+    code, last = _end(result)
+    counts = f'{result.host}: {report.summary(result.tasks)}'
+    voice.say(
+        f'{counts}\n{last}' if last else counts,
+        'end',
+        host=result.host,
+        exit_code=code,
+        moved=sum(task.phase == 'done' for task in result.tasks),
+        left=len(result.leftovers),
+    )
+    return code
+
+
+def _end(result: 'drain_module.Result') -> tuple[int, str]:
+    """Return the exit code, and a sentence."""
+    host = result.host
+    if result.is_reopened:
+        return access.UNFINISHED, (
+            f'Somebody has enabled {host}, so it is not emptied any further. '
+            f'To drain it again: openstack compute drain {host}'
+        )
+    if result.is_interrupted:
+        again = f'openstack compute drain {host}'
+        return access.UNFINISHED, f'Interrupted. To go on: {again}'
+    if not result.is_empty:
+        return access.LEFT, ''
+    if not result.is_everything:
+        return access.EMPTY, f'Nothing of what was chosen is left on {host}'
+    if result.leftovers:
+        return access.EMPTY, ''
+    proof = f'{host} is empty: no server, no migration, no allocation'
+    return access.EMPTY, proof
