@@ -93,7 +93,7 @@ def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
             kind=left.kind,
             id=left.id,
             name=left.name,
-            message=left.message,
+            reason=left.message,
             remedy=left.remedy or None,
             is_expected=left.is_expected,
         )
@@ -105,7 +105,7 @@ def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
         host=result.host,
         exit_code=code,
         moved=sum(task.phase == 'done' for task in result.tasks),
-        left=len(result.leftovers),
+        remaining=len(result.leftovers),
     )
     return code
 

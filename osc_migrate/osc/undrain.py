@@ -114,7 +114,9 @@ class UndrainHost(command.Lister):
             listed += self._bring_back(
                 cloud, plan, parsed_args, since=since, voice=voice
             )
-        voice.write('end', host=service.name, exit_code=self.exit_code)
+        voice.write(
+            'end', text='', host=service.name, exit_code=self.exit_code
+        )
         return rows.listing(listed, parsed_args.formatter)
 
     def _would(

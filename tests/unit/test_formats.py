@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What programs read is as the documented schemas say, and nothing more."""
 
+import contextlib
 import io
 import json
 from typing import Any
 
+from cliff import columns as column_types
 from oslotest import base
 
+from osc_migrate import drain
 from osc_migrate import fit
+from osc_migrate import leftovers
+from osc_migrate import limits
 from osc_migrate import outcome
 from osc_migrate import planner
 from osc_migrate import report
@@ -15,8 +20,10 @@ from osc_migrate import serial
 from osc_migrate import summary
 from osc_migrate import task as tasks
 from osc_migrate import testing
+from osc_migrate.osc import closing
 from osc_migrate.osc import preflight
 from osc_migrate.osc import rows
+from osc_migrate.osc import voice as voices
 from tests import example_cloud
 from tests import schemas
 from tests.unit import test_report
@@ -36,7 +43,17 @@ class FormatTest(base.BaseTestCase):
     def listed(self, listing: Any) -> list[dict[str, Any]]:
         """Return a listing as cliff writes it with ``-f json``."""
         columns, found = listing
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return [
+            {
+                name: (
+                    value.machine_readable()
+                    if isinstance(value, column_types.FormattableColumn)
+                    else value
+                )
+                for name, value in zip(columns, row, strict=True)
+            }
+            for row in found
+        ]
 
     def test_snapshot(self):
         """A saved snapshot, with all that it may hold."""
@@ -91,8 +108,20 @@ class FormatTest(base.BaseTestCase):
             test_report.task(phase, record=test_report.record())
             for phase in tasks.Phase
         ]
-        for found in (rows.planned(self.plan), rows.ended(ended)):
-            schemas.check('moves', self.listed((rows.COLUMNS, found)))
+        left = leftovers.Leftover(
+            kind='allocation',
+            id='consumer',
+            name='',
+            message='holds resources',
+            remedy='',
+            is_expected=False,
+        )
+        for found in (
+            rows.planned(self.plan, limits.Limits(), 'json'),
+            rows.listing(rows.ended(ended), 'json'),
+            rows.listing(rows.left([left], HOST, ()), 'json'),
+        ):
+            schemas.check('moves', self.listed(found))
 
     def test_events(self):
         """Each kind of line, of recorded migrations and of each phase."""
@@ -106,7 +135,35 @@ class FormatTest(base.BaseTestCase):
                 lines.write('summary', summary.document(one))
         lines(test_report.task(started=None, record=None))
         lines.note('Nova answers again')
+        self.write_all(lines)
         written = stream.getvalue().splitlines()
         self.assertGreater(len(written), 40)
         for line in written:
             schemas.check('event', json.loads(line))
+
+    def write_all(self, lines: report.JsonLines) -> None:
+        """Write down what a drain says of its host."""
+        voice = voices.Voice(None, contextlib.ExitStack())
+        voice.logs = [lines]
+        left = leftovers.Leftover(
+            kind='server',
+            id='s',
+            name='web',
+            message='is ACTIVE',
+            remedy='',
+            is_expected=False,
+        )
+        for is_interrupted in (False, True):
+            result = drain.Result(
+                host=HOST,
+                tasks=(test_report.task(tasks.Phase.DONE),),
+                stranded={},
+                leftovers=(left,),
+                is_interrupted=is_interrupted,
+            )
+            closing.conclude(result, voice)
+        voice.say('is disabled', 'disabled', host=HOST, request_id='req-1')
+        for event in ('stays', 'joined', 'reopened', 'interrupted', 'left'):
+            voice.say('a sentence', event)
+        voice.write('failed', text='why', exit_code=1)
+        voice.say('Nothing was changed.', 'refused', exit_code=4)
