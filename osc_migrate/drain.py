@@ -74,6 +74,12 @@ class Result:
         """Whether nothing is left that will not go by itself."""
         return all(left.is_expected for left in self.leftovers)
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether no server was broken on its way, here or elsewhere."""
+        bad = (Phase.FAILED, Phase.STUCK)
+        return all(task.phase not in bad for task in self.tasks)
+
 
 class Drain:
     """The drain of one host.

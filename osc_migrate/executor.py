@@ -345,8 +345,8 @@ class Executor:
             and (record.updated_at or record.created_at) > self._fresh
             and self._clock() - self._changed[record.server_id] < _ORPHANED
             and not (
-                record.server_id in self._tasks
-                and self._tasks[record.server_id].phase.holds_slot
+                (task := self._tasks.get(record.server_id))
+                and (task.phase.holds_slot or task.has_been(record))
             )
         ]
         return self._limits.allow(load, ours + others)

@@ -104,8 +104,7 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         reason = f'could not begin for {task.put_off:.0f} s: {task.reason}'
         return _untaken(task, reason, now), None
     record = seen.record
-    way = task.move.migration_type
-    is_evacuation = way is model.MigrationType.EVACUATE
+    is_evacuation = task.move.migration_type is model.MigrationType.EVACUATE
     if sight.task_state is not None and not is_evacuation:
         is_moving = sight.task_state.startswith(_MOVING)
         if is_moving and record and record.status not in TERMINAL_RECORDS:
@@ -133,6 +132,7 @@ def _ask(
         is_sure=False,
         is_ours=True,
         is_forced=False,
+        idle=None,
         aborted='',
         record=None,
         samples=(),
@@ -394,4 +394,7 @@ def _under_way(
         return task, None
     if sight is None and now - (task.looked or 0) > _LOOK_AGAIN:
         return task, look(task)
+    task, is_forgotten = settle.idle(task, sight, now)
+    if is_forgotten:
+        return settle.try_again(task, settle.FORGOTTEN, now, policy)
     return stall.act(task, now, policy)

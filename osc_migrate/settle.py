@@ -21,6 +21,14 @@ from osc_migrate.task import to
 
 # nova.compute.power_state: running, paused
 ALIVE = {1: 'active', 3: 'paused'}
+# a nova-compute that is restarted takes the task off its servers, but leaves
+# the records of what was queued or prepared (_reset_live_migration)
+FORGOTTEN = (
+    'Nova has forgotten its migration: its record is in progress, but the '
+    'server has no task; a nova-compute was restarted'
+)
+# seconds for which a server without a task may only just have lost it
+_FORGETTING = 30.0
 # seconds before what Nova did not take is asked for again
 _RETRY = 10.0
 
@@ -62,6 +70,20 @@ def to_confirm(
         to(task, Phase.CONFIRMING, now), not_before=now + _RETRY
     )
     return task, Request(action=Action.CONFIRM, server_id=task.server_id)
+
+
+def idle(task: Task, sight: Sight | None, now: float) -> tuple[Task, bool]:
+    """Note since when nothing is done for a migration in progress.
+
+    :return: the task, and whether two looks apart have shown it so
+    """
+    if sight is None or not task.is_ours:
+        return task, False
+    if sight.task_state is not None or sight.host != task.move.source:
+        return dataclasses.replace(task, idle=None), False
+    since = task.idle if task.idle is not None else now
+    task = dataclasses.replace(task, idle=since)
+    return task, now - since >= _FORGETTING
 
 
 def well(task: Task, sight: Sight | None, now: float, policy: Policy) -> Step:

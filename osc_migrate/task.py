@@ -191,7 +191,8 @@ class Task:
     newest migration record it had before we asked, so that an old failure
     cannot fail a new move. ``started`` is when the move was first asked for,
     ``since`` when its phase began, ``looked`` when the server was last
-    looked at, and ``entered`` holds every phase with the time it began.
+    looked at, ``idle`` since when it has no task though its migration is in
+    progress, and ``entered`` holds every phase with the time it began.
     ``is_sure`` says that Nova's answer to the request has come, ``put_off``
     how many seconds Nova has not taken it, in a row.
     ``aborted`` says why we asked for an abort, ``refused`` holds the hosts
@@ -207,6 +208,7 @@ class Task:
     entered: tuple[tuple[Phase, float], ...] = ()
     started: float | None = None
     looked: float | None = None
+    idle: float | None = None
     not_before: float = 0
     put_off: float = 0
     was: str | None = None
@@ -238,6 +240,10 @@ class Task:
         is_waiting = self.phase is Phase.PENDING
         recorded = self.record and self.record.dest_compute
         return (None if is_waiting else recorded) or self.move.destination
+
+    def has_been(self, record: model.Migration) -> bool:
+        """Whether a migration is a try of this move that was given up."""
+        return self.record is not None and self.record.id == record.id
 
     def __str__(self) -> str:
         to = self.destination or '(Nova chooses)'

@@ -97,6 +97,18 @@ def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
             remedy=left.remedy or None,
             is_expected=left.is_expected,
         )
+    here = {one.id for one in result.leftovers}
+    for task in result.tasks:
+        if task.phase in ('failed', 'stuck') and task.server_id not in here:
+            text = f'Failed: server {task.name}: {task.reason}'
+            voice.say(
+                f'{text}\n    -> {task.remedy}' if task.remedy else text,
+                'broken',
+                id=task.server_id,
+                name=task.name,
+                reason=task.reason,
+                remedy=task.remedy or None,
+            )
     code, last = _end(result)
     counts = f'{result.host}: {report.summary(result.tasks)}'
     voice.say(
@@ -121,7 +133,7 @@ def _end(result: 'drain_module.Result') -> tuple[int, str]:
     if result.is_interrupted:
         again = f'openstack compute drain {host}'
         return access.UNFINISHED, f'Interrupted. To go on: {again}'
-    if not result.is_empty:
+    if not result.is_empty or not result.is_clean:
         return access.LEFT, ''
     if not result.is_everything:
         return access.EMPTY, f'Nothing of what was chosen is left on {host}'

@@ -46,14 +46,16 @@ class Result:
 class Running:
     """A command that goes on in the background."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(
+        self, words: Sequence[str], stdin: int = subprocess.DEVNULL
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.paths = [
             pathlib.Path(self.folder.name, name) for name in ('out', 'err')
         ]
         with self.paths[0].open('w') as out, self.paths[1].open('w') as err:
             self.process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                words, stdin=stdin, stdout=out, stderr=err
             )
 
     def output(self) -> tuple[str, str]:

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words for tests of drains: what Nova and Placement say of a host."""
 
+from collections.abc import Callable
+import os
+import pty
+import shlex
 from typing import Any
 
 from tests.functional import base
@@ -31,6 +35,21 @@ class DrainTest(base.FunctionalTest):
         path = f'/resource_providers/{found["uuid"]}/allocations'
         return set(self.placement('GET', path).json()['allocations'])
 
+    def places(self, server_id: str) -> set[str]:
+        """Return the hosts on which Placement has a server."""
+        found = self.placement('GET', f'/allocations/{server_id}').json()
+        providers = self.placement('GET', '/resource_providers').json()
+        names = {
+            one['uuid']: one['name'] for one in providers['resource_providers']
+        }
+        return {names[uuid] for uuid in found['allocations']}
+
+    def actions(self, name: str) -> list[str]:
+        """Return what was asked of a server, the newest first."""
+        path = f'/servers/{self.identity(name)}/os-instance-actions'
+        found = self.nova('GET', path).json()['instanceActions']
+        return [action['action'] for action in found]
+
     def disable(self, host: str, reason: str) -> None:
         """Disable a host as somebody else would."""
         path = f'/os-services/{self.service(host)["id"]}'
@@ -38,20 +57,50 @@ class DrainTest(base.FunctionalTest):
         answer = self.nova('PUT', path, body, microversion='2.69')
         self.assertEqual(200, answer.status_code)
 
+    def wait_for_migrations(self, *names: str) -> None:
+        """Wait until any of some servers is migrated."""
+        self.wait_for(
+            lambda: any(self.migrations(name) for name in names),
+            120,
+            'no migration was begun',
+        )
+
+    def agreeing(self, command: str) -> tuple[base.Running, Callable[[], int]]:
+        """Start a command that can ask; return it and what answers yes."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        words = [str(base.OPENSTACK), *shlex.split(command)]
+        running = base.Running(words, stdin=theirs)
+        os.close(theirs)
+        self.addCleanup(running.close)
+        self.wait_for(
+            lambda: '[y/N]' in running.output()[1], 120, 'nothing was asked'
+        )
+        return running, lambda: os.write(ours, b'y\n')
+
     def drain(self, options: str, timeout: float = 300) -> base.Result:
         """Run ``openstack compute drain``."""
         return self.openstack(f'compute drain {options}', timeout)
 
     def assert_moved(self, name: str, status: str = 'ACTIVE') -> None:
         """A server is in good order on another host, moved exactly once."""
+        self.assert_well(name, status)
+        (record,) = self.migrations(name)
+        self.assertEqual('compute-1', record['source_compute'], name)
+
+    def assert_well(self, name: str, status: str = 'ACTIVE') -> None:
+        """A server is in good order where its last migration took it."""
         server = self.server(name)
         self.assertEqual(status, server['status'], name)
         self.assertIsNone(server['OS-EXT-STS:task_state'], name)
         self.assertNotEqual('compute-1', server['OS-EXT-SRV-ATTR:host'], name)
-        (record,) = self.migrations(name)
+        record = self.migrations(name)[0]
         self.assertIn(record['status'], ('completed', 'confirmed'), name)
         self.assertEqual(
             record['dest_compute'], server['OS-EXT-SRV-ATTR:host']
+        )
+        self.assertEqual(
+            {record['dest_compute']}, self.places(server['id']), name
         )
 
     def assert_stays(self, name: str, status: str = 'ACTIVE') -> None:

@@ -457,6 +457,48 @@ class AdvanceTest(base.BaseTestCase):
         self.assertEqual('active', one.was)
 
 
+class ForgottenTest(base.BaseTestCase):
+    """A nova-compute that was restarted forgets what was queued."""
+
+    def advance(
+        self, task: Task, sight: Any, now: float
+    ) -> tuple[Task, Request | None]:
+        """Look at a server whose migration is said to be queued."""
+        seen = scenes.seen(sight, scenes.record('queued'))
+        return machine.advance(task, seen, now, scenes.POLICY)
+
+    def test_it_is_tried_again(self) -> None:
+        """When two looks apart have found the server without a task."""
+        task, _ = self.advance(scenes.task(), scenes.sight(), 40)
+        self.assertEqual('queued', task.phase)
+        task, request = self.advance(task, scenes.sight(), 71)
+        self.assertIsNone(request)
+        self.assertEqual('pending', task.phase)
+        self.assertIn('Nova has forgotten its migration', task.reason)
+        self.assertTrue(task.has_been(scenes.record('queued')))
+
+    def test_not_before(self) -> None:
+        """It may only just have ended, or begun."""
+        task, _ = self.advance(scenes.task(), scenes.sight(), 40)
+        for shown, now in (
+            (scenes.sight(), 60),
+            (scenes.moving(), 80),
+            (scenes.sight(host='compute-2'), 80),
+        ):
+            after, _ = self.advance(task, shown, now)
+            self.assertEqual('queued', after.phase)
+        after, _ = self.advance(task, scenes.moving(), 80)
+        after, _ = self.advance(after, scenes.sight(), 120)
+        self.assertEqual('queued', after.phase)
+
+    def test_that_of_others_is_theirs(self) -> None:
+        """Nothing is asked for a server that somebody else moves."""
+        task = scenes.task(is_ours=False)
+        for now in (40, 80, 120):
+            task, _ = self.advance(task, scenes.sight(), now)
+        self.assertEqual('queued', task.phase)
+
+
 class OthersTest(base.BaseTestCase):
     """Records that are not those of the move that was asked for."""
 
