@@ -65,8 +65,10 @@ class DrainTest(base.FunctionalTest):
             'no migration was begun',
         )
 
-    def agreeing(self, command: str) -> tuple[base.Running, Callable[[], int]]:
-        """Start a command that can ask; return it and what answers yes."""
+    def asking(
+        self, command: str
+    ) -> tuple[base.Running, Callable[[str], object]]:
+        """Start a command that asks; return it and what answers it."""
         ours, theirs = pty.openpty()
         self.addCleanup(os.close, ours)
         words = [str(base.OPENSTACK), *shlex.split(command)]
@@ -76,7 +78,7 @@ class DrainTest(base.FunctionalTest):
         self.wait_for(
             lambda: '[y/N]' in running.output()[1], 120, 'nothing was asked'
         )
-        return running, lambda: os.write(ours, b'y\n')
+        return running, lambda answer: os.write(ours, f'{answer}\n'.encode())
 
     def drain(self, options: str, timeout: float = 300) -> base.Result:
         """Run ``openstack compute drain``."""

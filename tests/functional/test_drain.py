@@ -2,8 +2,10 @@
 """``openstack compute drain`` and ``undrain`` against a real Nova."""
 
 import json
+import pathlib
 import re
 import signal
+import tempfile
 
 from keystoneauth1 import session as sessions
 
@@ -42,7 +44,12 @@ class TestDrain(drains.DrainTest):
     def test_empties_a_host(self) -> None:
         """Every kind of server that can move is moved once; proof follows."""
         self.scenario(_MIXED)
-        result = self.drain('compute-1 --reason maintenance -f json')
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        log = pathlib.Path(folder.name, 'log')
+        result = self.drain(
+            f'compute-1 --reason maintenance -f json --log {log}'
+        )
         self.assertEqual(0, result.code, result.stderr)
         for name in ('running', 'locked', 'volume', 'web-1'):
             self.assert_moved(name)
@@ -56,7 +63,16 @@ class TestDrain(drains.DrainTest):
         self.assertEqual({'moved'}, {row['Result'] for row in rows.values()})
         self.assertEqual('cold', rows['stopped']['Method'])
         self.assertEqual('live', rows['paused']['Method'])
+        self.assertNotIn([], [row['Request IDs'] for row in rows.values()])
         self.assertIn('compute-1 is empty', result.stderr)
+        lines = [json.loads(line) for line in log.open()]
+        self.assertEqual('disabled', lines[0]['event'])
+        self.assertIn('req-', lines[0]['request_id'])
+        self.assertEqual(
+            ('end', 0), (lines[-1]['event'], lines[-1]['exit_code'])
+        )
+        changes = [one for one in lines if one['event'] == 'change']
+        self.assertEqual(set(rows), {one['server'] for one in changes})
         service = self.service('compute-1')
         self.assertEqual('disabled', service['status'])
         self.assertRegex(
@@ -80,10 +96,16 @@ class TestDrain(drains.DrainTest):
     def test_dry_run_changes_nothing(self) -> None:
         """A dry run lists the plan and leaves host and servers alone."""
         self.scenario(_FEW)
-        result = self.drain('compute-1 --dry-run -f json')
+        result = self.drain(
+            'compute-1 --dry-run --parallel-per-source 1 -f json'
+        )
         self.assertEqual(0, result.code, result.stderr)
         rows = json.loads(result.stdout)
         self.assertEqual({'planned'}, {row['Result'] for row in rows})
+        self.assertEqual([1, 2, 3], [row['Round'] for row in rows])
+        self.assertEqual(0, rows[0]['Start'])
+        self.assertEqual(rows[1]['Start'], rows[0]['Duration'])
+        self.assertIn('3 moves in 3 rounds, about 6 s', result.stderr)
         self.assertEqual('enabled', self.service('compute-1')['status'])
         for name in ('few-1', 'few-2', 'few-3'):
             self.assert_stays(name)
@@ -105,7 +127,7 @@ class TestDrain(drains.DrainTest):
             f'openstack server resume {self.identity("asleep")}',
             result.stderr,
         )
-        self.assertIn('--partial', result.stderr)
+        self.assertIn('override: --partial', result.stderr)
         self.assertEqual('enabled', self.service('compute-1')['status'])
         self.assertEqual([], self.migrations('few-1'))
 
@@ -117,6 +139,25 @@ class TestDrain(drains.DrainTest):
         self.assert_stays('asleep', 'SUSPENDED')
         self.assertRegex(result.stderr, 'Left: server (broken|asleep)')
         self.assertNotIn('is empty', result.stderr)
+
+    def test_asks_and_takes_no_for_an_answer(self) -> None:
+        """On a terminal; what cannot be done is one sentence, before that."""
+        self.scenario(_FEW)
+        running, answer = self.asking('compute drain compute-1')
+        self.assertIn('Disable compute-1 and move 3', running.output()[1])
+        answer('n')
+        result = running.wait(60)
+        self.assertEqual(4, result.code, result.stderr)
+        self.assertIn('Nothing was changed', result.stderr)
+        for options, said in (
+            ('--log /nowhere/log', 'Cannot write /nowhere/log'),
+            ('--exclude nobody', "'nobody'"),
+        ):
+            result = self.drain(f'compute-1 {options}')
+            self.assertEqual(1, result.code)
+            self.assertIn(said, result.stderr)
+            self.assertNotIn('Traceback', result.stderr)
+        self.assertEqual('enabled', self.service('compute-1')['status'])
 
     def test_unknown_host(self) -> None:
         """Only an exact name is a host; the answer is one clear sentence."""
@@ -148,11 +189,7 @@ class TestDrain(drains.DrainTest):
         self.scenario(_SLOW)
         self.lab_set('compute-1', 'link_mb_s=200')
         running = self.openstack_start('compute drain compute-1')
-        self.wait_for(
-            lambda: self.migrations('slow-1') or self.migrations('slow-2'),
-            90,
-            'no migration was begun',
-        )
+        self.wait_for_migrations('slow-1', 'slow-2')
         running.process.send_signal(signal.SIGKILL)
         running.process.wait()
         result = self.drain('compute-1')
@@ -182,6 +219,32 @@ class TestDrain(drains.DrainTest):
         self.assertEqual(1, moved)
         for server in self.servers_on('compute-1').values():
             self.assertIsNone(server['OS-EXT-STS:task_state'])
+
+    def test_second_interrupt_leaves_at_once(self) -> None:
+        """The first may be SIGTERM; Nova goes on, and so does the command."""
+        self.scenario(_SLOW)
+        self.lab_set('compute-1', 'link_mb_s=100')
+        running = self.openstack_start('compute drain compute-1')
+        self.wait_for_migrations('slow-1', 'slow-2')
+        running.process.send_signal(signal.SIGTERM)
+        self.wait_for(
+            lambda: 'Interrupt again to leave' in running.output()[1],
+            60,
+            'the first interrupt is not heard',
+        )
+        running.process.send_signal(signal.SIGINT)
+        result = running.wait(60)
+        self.assertEqual(4, result.code, result.stderr)
+        self.assertIn(
+            'To attach: openstack server migration watch --host compute-1; '
+            'to go on: openstack compute drain compute-1',
+            result.stderr,
+        )
+        self.lab_set('compute-1', 'link_mb_s=1000')
+        result = self.drain('compute-1 --server slow-1 --server slow-2')
+        self.assertEqual(0, result.code, result.stderr)
+        for name in ('slow-1', 'slow-2'):
+            self.assert_moved(name)
 
     def test_stranger_s_reason_is_kept(self) -> None:
         """A host that somebody else disabled is drained, never enabled."""
@@ -256,14 +319,24 @@ class TestDrain(drains.DrainTest):
         self.assertEqual('enabled', self.service('compute-1')['status'])
 
     def test_dead_host_is_evacuated(self) -> None:
-        """Servers of a fenced host are started elsewhere."""
-        self.scenario(_FEW)
+        """Servers of a fenced host are started elsewhere.
+
+        What Nova does not evacuate is said before anything is done.
+        """
+        self.scenario(
+            _FEW + '  - {name: paused, flavor: small, host: compute-1, '
+            'status: PAUSED}\n'
+        )
         usage = self.drain('compute-1 --evacuate')
         self.assertEqual(2, usage.code)
         self.lab_host('kill', 'compute-1')
         result = self.drain('compute-1 --evacuate --fenced --yes')
-        self.assertEqual(0, result.code, result.stderr)
-        self.assertEqual({}, self.servers_on('compute-1'))
+        self.assertEqual(3, result.code, result.stderr)
+        self.assertIn('paused: is PAUSED', result.stderr)
+        self.assertFalse(self.service('compute-1')['forced_down'])
+        result = self.drain('compute-1 --evacuate --fenced --yes --partial')
+        self.assertEqual(3, result.code, result.stderr)
+        self.assertEqual({'paused'}, set(self.servers_on('compute-1')))
         for name in ('few-1', 'few-2', 'few-3'):
             (record,) = self.migrations(name)
             self.assertEqual('done', record['status'])

@@ -79,14 +79,14 @@ class TestMixed(drains.DrainTest):
         """
         self.scenario(_SCENARIO)
         self._set_task('busy', 'image_uploading')
-        running, agree = self.agreeing(
+        running, answer = self.asking(
             'compute drain compute-1 --partial --timeout-per-gib 10 '
             f'--parallel-per-source 4 --log {self.log} -f json'
         )
         # a server that is being built when the host is closed
         self.lab_host('freeze', 'compute-1')
         self._create('created')
-        agree()
+        answer('y')
         self.wait_for(
             lambda: self.service('compute-1')['status'] == 'disabled',
             60,
