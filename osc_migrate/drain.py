@@ -27,6 +27,8 @@ from osc_migrate.task import Task
 _SECOND_LOOK = 3.0
 # destinations that refused a server before Nova may choose
 _REFUSALS = 2
+# seconds between two looks for a record that Nova has yet to write
+_RECORD = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +249,7 @@ class Drain:
         tasks: dict[str, Task] = {}
         patience = executor.policy.deadlines.busy
         quiet_looks = 0
+        self._await_records(executor)
         while quiet_looks < 2:
             self._move(plan, tasks, executor)
             if executor.is_stopping:
@@ -285,6 +288,19 @@ class Drain:
         stuck = [t for t in tasks.values() if t.phase is Phase.STUCK]
         ended = executor.run(plan, fresh + stuck)
         tasks.update((task.server_id, task) for task in ended)
+
+    def _await_records(self, executor: executor_module.Executor) -> None:
+        """Wait until all that was asked for before us is known."""
+        waited = 0.0
+        while waited < executor.policy.deadlines.asked and executor.patiently(
+            lambda: resumption.is_unrecorded(
+                self._cloud, self.snapshot, self.host.name
+            )
+        ):
+            if executor.is_stopping:
+                break
+            executor.pause(_RECORD)
+            waited += _RECORD
 
     def services(self) -> Mapping[str, model.Host]:
         """Return the compute services; the drain ends if ours was enabled.

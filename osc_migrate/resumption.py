@@ -17,6 +17,9 @@ from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
+# of the tasks of a server: of a live or cold migration
+_MOVING = ('migrating', 'resize_')
+
 
 def under_way(
     cloud: cloud_module.Cloud,
@@ -48,6 +51,35 @@ def under_way(
             continue
         found.append(_joined(snapshot, record, sight, is_ours=is_own))
     return found
+
+
+def is_unrecorded(
+    cloud: cloud_module.Cloud, snapshot: model.Snapshot, host: str
+) -> bool:
+    """Whether a server moves since a first look, and has no record yet.
+
+    That is what a client before us asked for last. It counts from the moment
+    that Nova takes it, but only its record says whose it is and where it goes.
+
+    :raises CloudError: Nova does not answer
+    """
+    moving = {s.id for s in snapshot.servers_on(host) if _moves(s.task_state)}
+    if not moving:
+        return False
+    sights = cloud.servers_on(host)
+    recorded = {
+        record.server_id
+        for record in cloud.migrations(source_compute=host)
+        if record.status not in TERMINAL_RECORDS
+    }
+    return any(
+        server_id in sights and _moves(sights[server_id].task_state)
+        for server_id in moving - recorded
+    )
+
+
+def _moves(task_state: str | None) -> bool:
+    return bool(task_state) and str(task_state).startswith(_MOVING)
 
 
 def _joined(

@@ -2,6 +2,7 @@
 """Made-up clouds, and all that goes wrong in them, for the engine's tests."""
 
 import dataclasses
+from typing import Any
 
 import hypothesis.strategies as st
 
@@ -181,3 +182,45 @@ KIND_CASES = st.builds(
     policy=POLICIES,
     options=st.builds(drain.Options, is_scheduled=st.booleans()),
 ).map(_options)
+
+
+def _case(tries: dict[str, tuple[matter.Trip, ...]], **changes: Any) -> Case:
+    """Make a cloud by hand: the states of its servers, how each try goes."""
+    values: dict[str, Any] = {
+        'seeds': tuple(
+            Seed(ram=512, vm_state=text.split()[0], group='', trips=made)
+            for text, made in tries.items()
+        ),
+        'leaves_error': True,
+        'per_source': 2,
+        'confirms_after': 0.0,
+        'faults': {},
+        'acts': (),
+        'refusals': {},
+        'limits': limits.Limits(total=2, per_source=2, per_destination=1),
+        'policy': task.Policy(allow_cold=True, deadlines=DEADLINES),
+        'options': drain.Options(allow_cold=True),
+        **changes,
+    }
+    return Case(**values)
+
+
+ALL_KINDS = _case(
+    {
+        'active': (matter.Trip(lag=25.0),),
+        'paused': (),
+        'stopped 1': (),
+        'stopped 2': (matter.Trip(lag=25.0, tail=12.0),),
+    }
+)
+ALL_TROUBLES = _case(
+    {
+        'active 1': (matter.Trip(fails_at='check'),),
+        'active 2': (matter.Trip(fails_at='copy'),),
+        'active 3': (matter.Trip(is_endless=True),) * 2,
+        'active 4': (matter.Trip(fails_at='end'),),
+        'stopped 1': (matter.Trip(fails_at='scheduler'),),
+        'stopped 2': (matter.Trip(fails_at='end'),),
+        'error': (),
+    }
+)

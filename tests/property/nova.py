@@ -96,6 +96,9 @@ class Nova:
         self.number = 0
         self.flights: list[Flight] = []
         self.read = -1
+        # the numbers of the last look at each server and before the last sleep
+        self.looks: dict[str, int] = {}
+        self.slept = 0
         self._watchdog = watchdog
         self._faults = faults
         self._interruptions = interruptions
@@ -111,6 +114,7 @@ class Nova:
     def sleep(self, seconds: float) -> None:
         """Let the client sleep."""
         assert seconds > 0, 'the client does not sleep at all'
+        self.slept = self.number
         self.world.pass_time(seconds)
         if self.world.now > self._patience:
             raise NoEnd(f'no end after {self.world.now} s')
@@ -141,6 +145,7 @@ class Nova:
     def look(self, server_id: str) -> Sight:
         """Return what Nova shows of a server now."""
         with self._reading():
+            self.looks[server_id] = self.number
             return _sight(self.world.servers[server_id])
 
     def servers_on(self, host: str) -> dict[str, Sight]:

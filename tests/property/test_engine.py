@@ -5,6 +5,7 @@ A client that dies is started again, as an operator would, and knows nothing
 of before but what Nova shows.
 """
 
+import dataclasses
 import unittest
 
 import hypothesis
@@ -17,6 +18,7 @@ from osc_migrate import testing
 from osc_migrate.task import Action
 from osc_migrate.task import Phase
 from osc_migrate.task import Request
+from osc_migrate.task import Task
 from tests.property import engine_strategies
 from tests.property import matter
 from tests.property import nova as novas
@@ -41,7 +43,7 @@ class Watchdog:
         self._limits = limits
         self._allow_cold = allow_cold
         self.complaints: list[str] = []
-        self.run = 0  # the number of the request with which the client began
+        self.ended: dict[str, Task] = {}
 
     def asked(self, nova: novas.Nova, request: Request) -> None:
         """See whether a request may be sent."""
@@ -72,14 +74,28 @@ class Watchdog:
             self._complain(nova, f'powers off: {server}')
         if server.host != HOST:
             self._complain(nova, f'moves what has moved: {server}')
+        looked = nova.looks.get(server.id, 0)
+        if looked <= nova.slept:
+            self._complain(nova, f'asks without a look: {server}')
         for flight in nova.flights:
-            if flight.server is not server or flight.user_id != novas.OPERATOR:
+            if flight.server is not server:
                 continue
             record = flight.record
-            if not flight.is_over or (
+            if flight.user_id != novas.OPERATOR:
+                if not flight.is_over and flight.asked <= looked:
+                    self._complain(nova, f'asks what is under way: {server}')
+            elif not flight.is_over or (
                 record.status not in BAD and record.is_alive
             ):
                 self._complain(nova, f'asks twice: {server}')
+
+    def saw(self, task: Task) -> None:
+        """See whether what has ended stays so, as long as a client lives."""
+        known = self.ended.setdefault(task.server_id, task)
+        if known.phase is not task.phase:
+            self.complaints.append(f'{known} has ended, and now is {task}')
+        if not task.phase.is_final:
+            del self.ended[task.server_id]
 
     def took_off(self, nova: novas.Nova, flight: novas.Flight) -> None:
         """See whether one more may be under way."""
@@ -96,8 +112,6 @@ class Watchdog:
 
     def placed(self, nova: novas.Nova, flight: novas.Flight) -> None:
         """See whether one more may be on its way to a host."""
-        if flight.asked <= self.run:
-            return
         there = [
             other
             for other in self._beside(nova, flight)
@@ -119,7 +133,7 @@ class Watchdog:
             if other is not flight
             and not other.is_over
             and (
-                (other.user_id == novas.OPERATOR and other.asked > self.run)
+                other.user_id == novas.OPERATOR
                 or (other.recorded or flight.read) < flight.read
             )
         ]
@@ -167,7 +181,6 @@ class Rehearsal:
     def run(self) -> drain.Result:
         """Drain the host; begin anew as often as the client dies."""
         while True:
-            self.watchdog.run = self.nova.number
             try:
                 return self._run_once()
             except (novas.Crash, exceptions.ServiceUnavailable):
@@ -187,6 +200,7 @@ class Rehearsal:
         return has_died and was_paused and server.vm_state == 'active'
 
     def _run_once(self) -> drain.Result:
+        self.watchdog.ended = {}
         emptying = drain.Drain(self.nova, HOST, self.case.options)
         plan = emptying.plan()
         token = emptying.close(user='alice')
@@ -195,6 +209,7 @@ class Rehearsal:
             limits=self.case.limits,
             policy=self.case.policy,
             choose=emptying.choose,
+            reporters=[self.watchdog.saw],
             since=token.since,
             clock=self.world.clock,
             sleep=self.nova.sleep,
@@ -247,6 +262,50 @@ class DrainTest(unittest.TestCase):
             self.assertEqual(rehearsal.before[server.id], server.vm_state)
             self.assertIsNone(server.task_state)
 
+    def test_every_moment(self) -> None:
+        """A fault at any one request changes nothing of how it ends.
+
+        Nor does it cost a server a second request, whichever fault it is.
+        """
+        case = engine_strategies.ALL_KINDS
+        last = self._ends_well(case)
+        for number in range(1, last + 1):
+            for fault in novas.FAULTS:
+                with self.subTest(f'{fault} at request {number} of {last}'):
+                    self._ends_well(
+                        dataclasses.replace(case, faults={number: fault})
+                    )
+
+    def _ends_well(self, case: engine_strategies.Case) -> int:
+        """Drain; return how many requests that took."""
+        rehearsal = Rehearsal(case)
+        result = rehearsal.run()
+        nova = rehearsal.nova
+        self.assertEqual([], rehearsal.watchdog.complaints)
+        self.assertEqual((), result.leftovers)
+        for server in rehearsal.world.servers.values():
+            self.assertEqual(rehearsal.before[server.id], server.vm_state)
+            (flight,) = (f for f in nova.flights if f.server is server)
+            self.assertEqual(flight.record.destination, server.host)
+        return nova.number
+
+    def test_every_moment_of_a_bad_day(self) -> None:
+        """The same where servers fail in all ways, twice in a row."""
+        case = engine_strategies.ALL_TROUBLES
+        rehearsal = Rehearsal(case)
+        rehearsal.run()
+        last = rehearsal.nova.number
+        # every other one: it takes its time
+        for number in range(1, last + 1, 2):
+            fault = novas.FAULTS[number % len(novas.FAULTS)]
+            with self.subTest(f'{fault} at request {number} of {last}'):
+                faults = {number: fault, number + 3: fault}
+                rehearsal = Rehearsal(dataclasses.replace(case, faults=faults))
+                result = rehearsal.run()
+                rehearsal.world.pass_time(600)
+                self.assertEqual([], rehearsal.watchdog.complaints)
+                self._tells_the_truth(rehearsal, result)
+
     def _tells_the_truth(
         self, rehearsal: Rehearsal, result: drain.Result
     ) -> None:
@@ -263,6 +322,8 @@ class DrainTest(unittest.TestCase):
             if not server.exists or server.is_touched:
                 continue
             task = tasks.get(server.id)
+            if task and task.phase is Phase.DONE:
+                self.assertEqual(task.record.dest_compute, server.host)
             if server.host == HOST:
                 self.assertIn(server.id, left, server)
             elif server.id in named or rehearsal.was_reset(server):

@@ -195,6 +195,28 @@ class ResumeTest(DrainTest):
         self.assertTrue(result.is_empty)
         self.assertEqual({'a': 'done'}, self.phases(result))
 
+    def test_waits_for_a_record_of_before(self) -> None:
+        """What Nova took from an earlier run counts before it is seen."""
+        self.mark()
+        self.begun('asked', 'migration', novas.OPERATOR, lag=25)
+        self.server('next')
+        result = self.emptied()
+        self.assertEqual(
+            {'asked': 'done', 'next': 'done'}, self.phases(result)
+        )
+        first, second = self.nova.flights
+        self.assertEqual('next', second.server.name)
+        assert first.recorded is not None
+        self.assertLess(first.recorded, second.asked)
+
+    def test_does_not_wait_for_ever_for_a_record(self) -> None:
+        """A request that Nova lost keeps nobody else."""
+        lost = self.server('lost', task_state='migrating')
+        self.server('next')
+        result = self.emptied()
+        self.assertEqual({'next': 'done'}, self.phases(result))
+        self.assertEqual([('server', lost.id)], self.left(result))
+
     def test_confirms_nothing_of_others(self) -> None:
         """Neither of another user, nor an owner's resize, nor of before."""
         self.begun('old', 'migration', novas.OPERATOR)
