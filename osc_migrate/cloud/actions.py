@@ -2,7 +2,8 @@
 """Ask Nova for something, once, and say what it answered.
 
 Never ``force``: it goes around the scheduler, and since 2.68 Nova has no such
-thing. The requests are those of novaclient at a fixed microversion each.
+thing. The requests are those of novaclient at a fixed microversion each. Only
+what sets a service to a value is repeated when it fails: twice is once there.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,7 +108,7 @@ def disable(
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
-        services = link.compute_actions(SERVICES).services
+        services = link.compute(SERVICES).services
         return _request_id(services.disable_log_reason(service_id, reason))
 
 
@@ -119,7 +120,7 @@ def enable(link: connection.Connection, service_id: str) -> str | None:
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
-        services = link.compute_actions(SERVICES).services
+        services = link.compute(SERVICES).services
         return _request_id(services.enable(service_id))
 
 
@@ -129,4 +130,4 @@ def force_down(link: connection.Connection, service_id: str) -> None:
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
-        link.compute_actions(SERVICES).services.force_down(service_id, True)
+        link.compute(SERVICES).services.force_down(service_id, True)

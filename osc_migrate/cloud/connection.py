@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way to the services: adapters, microversions and errors.
 
-A GET is repeated when the connection breaks or a server answers 5xx; nothing
-else ever is, because an answer that got lost does not mean that nothing
-happened. A caller who must know looks again.
+What does no harm twice, above all a GET, is repeated when the connection
+breaks or a server answers 5xx. A request for work never is, because an answer
+that got lost does not mean that nothing happened. A caller who must know
+looks again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -93,26 +94,29 @@ class Connection:
             return answer.json()
 
     def compute(self, wanted: tuple[int, int]) -> Any:
-        """Return a novaclient for reading, at this microversion or below."""
-        return self._nova(wanted, is_reading=True)
+        """Return a novaclient for what may be repeated, as reading may.
+
+        :param wanted: the microversion; an older Nova gets its newest
+        """
+        return self._nova(wanted, is_repeated=True)
 
     def compute_actions(self, wanted: tuple[int, int]) -> Any:
         """Return a novaclient that never repeats what it sends."""
-        return self._nova(wanted, is_reading=False)
+        return self._nova(wanted, is_repeated=False)
 
-    def _nova(self, wanted: tuple[int, int], *, is_reading: bool) -> Any:
+    def _nova(self, wanted: tuple[int, int], *, is_repeated: bool) -> Any:
         version = min(wanted, self.compute_max, NEWEST_NOVACLIENT)
-        if (version, is_reading) not in self._clients:
-            self._clients[version, is_reading] = nova_client.Client(
+        if (version, is_repeated) not in self._clients:
+            self._clients[version, is_repeated] = nova_client.Client(
                 discover.version_to_string(version),
                 session=self.session,
                 service_type='compute',
                 region_name=self._region_name,
                 endpoint_type=self._interface,
                 endpoint_override=self._endpoints.get('compute'),
-                **(_RETRIES if is_reading else _ONCE),
+                **(_RETRIES if is_repeated else _ONCE),
             )
-        return self._clients[version, is_reading]
+        return self._clients[version, is_repeated]
 
     @functools.cached_property
     def compute_max(self) -> tuple[int, int]:

@@ -259,6 +259,15 @@ class ServiceTest(ActionTest):
             [request.json() for request in self.asked()],
         )
 
+    def test_a_change_of_a_service_is_repeated(self) -> None:
+        """To set a value twice is to set it once."""
+        answer = recorded.document('answer-disabled')
+        known = {'json': answer['body'], 'headers': recorded.JSON}
+        broken = {'exc': requests.ConnectionError('reset by peer')}
+        self.wire.put(SERVICE, [broken, {'status_code': 502}, known])
+        actions.disable(self.link(), '5', 'memory')
+        self.assertEqual(3, len(self.asked()))
+
     def test_raises_when_nova_refuses(self) -> None:
         """There is nothing to go on with then."""
         self.put('too-long')
