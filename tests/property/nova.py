@@ -98,7 +98,7 @@ class Nova:
         self.read = -1
         # the numbers of the last look at each server and before the last sleep
         self.looks: dict[str, int] = {}
-        self.slept = 0
+        self.rested = 0
         self._watchdog = watchdog
         self._faults = faults
         self._interruptions = interruptions
@@ -114,7 +114,7 @@ class Nova:
     def sleep(self, seconds: float) -> None:
         """Let the client sleep."""
         assert seconds > 0, 'the client does not sleep at all'
-        self.slept = self.number
+        self.rested = self.number
         self.world.pass_time(seconds)
         if self.world.now > self._patience:
             raise NoEnd(f'no end after {self.world.now} s')

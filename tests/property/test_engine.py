@@ -75,7 +75,7 @@ class Watchdog:
         if server.host != HOST:
             self._complain(nova, f'moves what has moved: {server}')
         looked = nova.looks.get(server.id, 0)
-        if looked <= nova.slept:
+        if looked <= nova.rested:
             self._complain(nova, f'asks without a look: {server}')
         for flight in nova.flights:
             if flight.server is not server:
