@@ -30,6 +30,7 @@ UNIT = tuple(
         'token',
         'selection',
         'task',
+        'hosts',
         'executor',
         'drain',
         'leftovers',

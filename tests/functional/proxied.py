@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import tempfile
 from unittest import mock
 
@@ -20,6 +21,7 @@ servers:
   - {name: stopped, flavor: small, host: compute-1, status: SHUTOFF}
   - {name: volume, flavor: small, host: compute-1, volume_backed: true}
 """
+DRAIN = 'compute drain compute-1 --yes'
 STATUS = {
     'running': 'ACTIVE',
     'paused': 'PAUSED',
@@ -46,6 +48,34 @@ class ProxiedTest(drains.DrainTest):
         self.enterContext(
             mock.patch.dict(os.environ, OS_CLIENT_CONFIG_FILE=str(path))
         )
+
+    def run_until_killed(
+        self, matches: proxies.Matches, number: int = 1, *, is_known: bool
+    ) -> base.Result:
+        """Drain, and kill the client at its request of that number.
+
+        :param is_known: whether Nova has got it; the client is not told
+        """
+        running: list[base.Running] = []
+
+        def die(call: proxies.Call) -> None:
+            if is_known:
+                call.forward()
+            running[0].process.send_signal(signal.SIGKILL)
+            running[0].process.wait()
+            call.reset()
+
+        if number > 1:
+            self.proxy.break_(matches, proxies.well, number - 1)
+        self.proxy.break_(matches, die)
+        running.append(self.openstack_start(DRAIN))
+        result = running[0].wait(300)
+        self.proxy.heal()
+        return result
+
+    def assert_killed(self, result: base.Result) -> None:
+        """The client did not end by itself."""
+        self.assertEqual(-signal.SIGKILL, result.code, result.stderr)
 
     def assert_drained(self, result: base.Result) -> None:
         """Every server is where it should be, and was asked for once."""

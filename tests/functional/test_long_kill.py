@@ -6,17 +6,14 @@ or when it has and the client does not know. All requests that change
 something are among them, the rest is spread evenly over the drain.
 """
 
-import signal
 import sys
 import time
 
 from lab import populate
-from tests.functional import base
 from tests.functional import proxied
 from tests.functional import proxy as proxies
 
 MOMENTS = 30
-COMMAND = 'compute drain compute-1 --yes'
 
 
 class TestKill(proxied.ProxiedTest):
@@ -25,7 +22,7 @@ class TestKill(proxied.ProxiedTest):
     def test_at_thirty_moments(self) -> None:
         """The second run ends as one would have that nobody killed."""
         self.scenario(proxied.KINDS)
-        self.assert_drained(self.openstack(COMMAND, 300))
+        self.assert_drained(self.openstack(proxied.DRAIN, 300))
         whole = list(self.proxy.exchanges)
         changes = sum(one.is_change for one in whole)
         self.assertEqual(6, changes, whole)
@@ -53,31 +50,17 @@ class TestKill(proxied.ProxiedTest):
         Return whether there was a request of that number.
         """
         self._fresh()
-        running: list[base.Running] = []
-
-        def die(call: proxies.Call) -> None:
-            if is_known:
-                call.forward()
-            running[0].process.send_signal(signal.SIGKILL)
-            running[0].process.wait()
-            call.reset()
-
-        if number > 1:
-            self.proxy.break_(matches, proxies.well, number - 1)
-        self.proxy.break_(matches, die)
         began = time.monotonic()
-        running.append(self.openstack_start(COMMAND))
-        first = running[0].wait(300)
+        first = self.run_until_killed(matches, number, is_known=is_known)
+        died = time.monotonic() - began
         if first.code == 0:
             self.assert_drained(first)
             return False
         has_it = 'has it' if is_known else 'has it not'
         text = f'{number} of the {matches.__name__}, Nova {has_it}'
         with self.subTest(text):
-            self.assertEqual(-signal.SIGKILL, first.code, first.stderr)
-            died = time.monotonic() - began
-            self.proxy.heal()
-            self.assert_drained(self.openstack(COMMAND, 300))
+            self.assert_killed(first)
+            self.assert_drained(self.openstack(proxied.DRAIN, 300))
             print(f'killed at {text}: {died:.1f} s', file=sys.stderr)
         return True
 
@@ -87,4 +70,3 @@ class TestKill(proxied.ProxiedTest):
         self.ids.clear()
         self.scenario(proxied.KINDS)
         self.proxy.forget()
-        self.proxy.heal()
