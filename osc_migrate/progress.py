@@ -22,6 +22,7 @@ LONG_FALL = 8  # and afterwards, where sampling can feign some
 WINDOW = 10  # samples that a rate and a low point are taken from
 FEWEST, FEW, MOST = 3, 4, 16  # sizes that a trend is drawn through
 BRIEF = 0.125  # of what is sent from sample to sample: it fits in a downtime
+REFRESH = 5.5  # seconds from one to the next that Nova has, at most
 BRIEFLY = 8  # samples that show nothing larger
 SHORT = 0.3  # of it: passes this short are hard to measure
 SILENCE = 6  # usual times between samples without a new one
@@ -266,7 +267,7 @@ def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
     sent = passes.sent(recent[0], recent[-1]) / (len(recent) - 1)
     most = max(moment.remaining for moment in recent)
     if (
-        most <= BRIEF * sent
+        most <= BRIEF * sent * _share_of_refresh(recent)
         and len(recent) == BRIEFLY
         and not passes.is_exact(sizes, steps)
     ):
@@ -280,6 +281,12 @@ def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
     few = passes.draw_trend(sizes[-FEW:], steps[-1].before)
     many = passes.draw_trend(sizes[-MOST:], steps[-1].before)
     return _judge_trends(seen, few, many, only_falls=only_falls)
+
+
+def _share_of_refresh(moments: list[passes.Moment]) -> float:
+    """Return Nova's interval, as a share of ours if that is longer."""
+    usual = (moments[-1].at - moments[0].at) / (len(moments) - 1)
+    return REFRESH / usual if usual > REFRESH else 1.0
 
 
 def _judge_first_pass(

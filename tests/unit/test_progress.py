@@ -224,6 +224,14 @@ class PassesTest(base.BaseTestCase):
         self.assertNotIn(Verdict.NOT_CONVERGING, said)
         self.assertIs(Verdict.CONVERGING, said[-1])
 
+    def test_rare_looks_do_not_make_passes_short(self):
+        """What fits in a downtime is the same, however seldom one asks."""
+        for sent in (80, 240):
+            endless = verdicts(saw_teeth(*[10] * 600, sent=sent))
+            self.assertNotIn(Verdict.CONVERGING, endless)
+            late = verdicts(saw_teeth(*[2.5] * 2400, sent=sent))
+            self.assertIs(Verdict.CONVERGING, late[-1])
+
     def test_a_wider_link_changes_the_verdict(self):
         said = verdicts(saw_teeth(*[84] * 10, *shrinking(70, 0.8)))
         self.assertIn(Verdict.NOT_CONVERGING, said)
