@@ -115,3 +115,21 @@ class CommandsTest(base.BaseTestCase):
             set(targets.values()),
             {targets[name.replace(' ', '_')] for name in described},
         )
+
+
+class EvidenceTest(base.BaseTestCase):
+    def test_tests_and_files_that_are_named_exist(self):
+        """Who claims something shows where it is tested or measured."""
+        text = (examples.ROOT / 'README.rst').read_text()
+        tests = '\n'.join(
+            f'{path.stem}\n{path.read_text()}'
+            for path in (examples.ROOT / 'tests').rglob('test_*.py')
+        )
+        for name in re.findall(r'``(test_\w+)``', text):
+            self.assertRegex(tests, rf'\b{name}\b')
+        for name in re.findall(
+            r'``((?:benchmarks|doc|tools)/[\w/.]+)``', text
+        ):
+            self.assertTrue(
+                name.startswith('doc/build') or (examples.ROOT / name).exists()
+            )

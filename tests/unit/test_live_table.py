@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live table as text: on 80 and 200 columns, without colour."""
 
-import importlib.util
 import io
 import pathlib
 import re
@@ -18,8 +17,7 @@ from osc_migrate.task import Task
 from tests.unit.test_report import ended
 from tests.unit.test_report import progress
 from tests.unit.test_report import task
-
-ROOT = pathlib.Path(__file__).parents[2]
+from tools import draw_pictures
 
 
 def drawn(
@@ -152,16 +150,9 @@ class DrawingTest(base.BaseTestCase):
 class PictureTest(base.BaseTestCase):
     """The picture in the documentation, from what a real Nova showed."""
 
-    def setUp(self):
-        super().setUp()
-        script = ROOT / 'tools' / 'draw_watch.py'
-        spec = importlib.util.spec_from_file_location('draw_watch', script)
-        self.drawing = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.drawing)
-
     def test_recorded_migrations(self):
         """Nine migrations: one ends, one never does, two failed ..."""
-        now, tasks = self.drawing.recorded()
+        now, tasks = draw_pictures.recorded(draw_pictures.WATCH)
         plain = console.Console(
             file=io.StringIO(), width=100, no_color=True, record=True
         )
@@ -180,16 +171,17 @@ class PictureTest(base.BaseTestCase):
         ):
             self.assertRegex(text, wanted)
 
-    def test_the_picture_is_drawn_from_them(self):
+    def test_the_pictures_are_drawn_from_them(self):
         """The words in the documentation are those that are drawn now."""
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'svg')
-        self.drawing.draw(path)
-        words = [
-            ''.join(re.findall('>([^<>]+)</text>', picture.read_text()))
-            for picture in (path, self.drawing.PICTURE)
-        ]
-        self.assertEqual(*words)
-        self.assertNotIn('url("http', self.drawing.PICTURE.read_text())
+        for picture in (draw_pictures.WATCH, draw_pictures.DRAIN):
+            draw_pictures.draw(picture, path)
+            words = [
+                ''.join(re.findall('>([^<>]+)</text>', drawn.read_text()))
+                for drawn in (path, picture.drawn)
+            ]
+            self.assertEqual(*words)
+            self.assertNotIn('url("http', picture.drawn.read_text())
 
 
 class LiveTableTest(base.BaseTestCase):

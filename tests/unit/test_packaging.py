@@ -5,11 +5,15 @@ import configparser
 import importlib
 import importlib.metadata
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 
+import fixtures
 from osc_lib.command import command
 from oslotest import base
 from packaging import requirements
@@ -116,6 +120,67 @@ class EntryPointTest(base.BaseTestCase):
         self.assertEqual('>=3.11', metadata['Requires-Python'])
         self.assertIn('osc-lib', ' '.join(metadata.get_all('Requires-Dist')))
         version.Version(distribution.version)
+
+
+class BuildTest(base.BaseTestCase):
+    """A wheel from the files of the checkout alone, without git."""
+
+    def setUp(self):
+        super().setUp()
+        if not (ROOT / '.git').exists():
+            self.skipTest('this is no checkout')
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        listed = subprocess.run(
+            ['git', '-C', ROOT, 'ls-files', '-z'],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split('\0')
+        self.source, self.dist = folder / 'source', folder / 'dist'
+        for name in filter(None, listed):
+            if (ROOT / name).exists():
+                copy = self.source / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, copy)
+
+    def build(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Build it, with the build tools that are installed here."""
+        kept = {k: v for k, v in os.environ.items() if k != 'PBR_VERSION'}
+        # a checkout around the folder is not to be asked for a version
+        kept['GIT_CEILING_DIRECTORIES'] = str(self.source.parent)
+        words = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps']
+        words += ['--no-build-isolation', '--no-index']
+        return subprocess.run(
+            [*words, '--wheel-dir', str(self.dist), str(self.source)],
+            env={**kept, **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    def test_wheel(self):
+        """It has the types' marker, every module and the entry points."""
+        done = self.build(PBR_VERSION='9.8.7')
+        self.assertEqual(0, done.returncode, done.stderr)
+        (wheel,) = self.dist.glob('*.whl')
+        self.assertEqual('osc_migrate-9.8.7-py3-none-any.whl', wheel.name)
+        with zipfile.ZipFile(wheel) as archive:
+            names = set(archive.namelist())
+        ours = {
+            str(path.relative_to(self.source))
+            for path in (self.source / 'osc_migrate').rglob('*')
+            if path.is_file()
+        }
+        self.assertIn('osc_migrate/py.typed', ours)
+        self.assertEqual(
+            ours, {name for name in names if '.dist-info/' not in name}
+        )
+        self.assertIn('osc_migrate-9.8.7.dist-info/entry_points.txt', names)
+
+    def test_a_version_must_be_said_without_git(self):
+        """As CONTRIBUTING.rst says."""
+        self.assertNotEqual(0, self.build().returncode)
+        text = (ROOT / 'CONTRIBUTING.rst').read_text()
+        self.assertIn('PBR_VERSION=1.0.0 pip install .', text)
 
 
 class StartUpTest(base.BaseTestCase):
