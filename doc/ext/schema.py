@@ -14,22 +14,33 @@ FOLDER = pathlib.Path(__file__).parents[1] / 'source' / 'schema'
 
 
 def text(document: dict[str, Any]) -> str:
-    """Write a schema as reStructuredText."""
-    lines = list(_keys(document, ''))
+    """Write a schema as tables of keys in reStructuredText."""
+    lines = list(_table(document))
     for name, part in document.get('$defs', {}).items():
-        lines += ['', f'*{name}*', '', f'{part["description"]}.', '']
-        lines += _keys(part.get('items', part), '')
+        lines += ['', f'**{name}**: {part["description"]}.', '']
+        lines += _table(part)
     return '\n'.join(lines)
 
 
-def _keys(part: dict[str, Any], indent: str) -> Iterator[str]:
-    if not indent and 'items' in part:
-        part = part['items']
+def _table(part: dict[str, Any]) -> Iterator[str]:
+    rows = list(_rows(part.get('items', part), ''))
+    if not rows:
+        return
+    yield '.. list-table::'
+    yield '   :header-rows: 1'
+    yield '   :widths: 25 30 45'
+    yield ''
+    for key, kind, meaning in [('Key', 'Value', 'Meaning'), *rows]:
+        yield f'   * - {key}'
+        yield f'     - {kind}'
+        yield f'     - {meaning}'
+    yield ''
+
+
+def _rows(part: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
     for name, value in part.get('properties', {}).items():
-        yield f'{indent}``{name}`` ({_type(value)})'
-        yield f'{indent}    {value.get("description", name)}.'
-        yield ''
-        yield from _keys(value, f'{indent}    ')
+        yield f'``{prefix}{name}``', _type(value), value.get('description', '')
+        yield from _rows(value, f'{prefix}{name}.')
 
 
 def _type(value: dict[str, Any]) -> str:
@@ -41,7 +52,7 @@ def _type(value: dict[str, Any]) -> str:
         return f'*{value["$ref"].rpartition("/")[2]}*'
     if value.get('type') == 'array':
         return f'array of {_type(value["items"])}'
-    types = value.get('type', 'anything')
+    types = value.get('type', 'any')
     return types if isinstance(types, str) else ' or '.join(types)
 
 
@@ -51,7 +62,7 @@ class Schema(docutils.SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return definition lists."""
+        """Return tables."""
         path = FOLDER / f'{self.arguments[0]}.json'
         self.env.note_dependency(str(path))
         return self.parse_text_to_nodes(text(json.loads(path.read_text())))
