@@ -21,7 +21,6 @@ class LongDocumentationTest(guides.GuideTest):
 
     def test_stalled(self) -> None:
         """A guest that dirties its memory faster than it is copied."""
-        self.lab_set('compute-1', 'link_mb_s=50')
         self.play('stalled.console')
 
     def test_failed(self) -> None:
