@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which servers can leave compute-1, and what would become of the rest?"""
 
 import osc_migrate

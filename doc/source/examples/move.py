@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Move two servers at a time off compute-1, and print what happens."""
 
 import openstack

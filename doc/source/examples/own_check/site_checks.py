@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of our site."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both answers of each check."""
 
 import unittest
