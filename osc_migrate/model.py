@@ -13,6 +13,7 @@ import dataclasses
 import functools
 from typing import Any
 
+from osc_migrate import hardware
 from osc_migrate import inventory
 from osc_migrate.inventory import RequestGroup as RequestGroup
 from osc_migrate.inventory import ResourceProvider as ResourceProvider
@@ -300,7 +301,8 @@ class Snapshot:
     ``servers`` are those asked about, by id. ``hosts`` are all of them, by
     name. ``candidates`` maps the query string of a resource request (see
     :func:`osc_migrate.resources.query`) to the hosts that Placement offered
-    for it. ``roles`` and ``user_id`` are the caller's.
+    for it. ``roles`` and ``user_id`` are the caller's. ``probes`` holds what
+    hosts said themselves, by name, where they were asked.
     """
 
     taken_at: str
@@ -313,6 +315,7 @@ class Snapshot:
     aggregates: tuple[Aggregate, ...] | None
     migrations: tuple[Migration, ...] | None
     candidates: Mapping[str, frozenset[str]]
+    probes: Mapping[str, hardware.HostProbe]
     gaps: tuple[Gap, ...]
 
     @functools.cached_property

@@ -20,7 +20,9 @@ from osc_migrate import exceptions
 from osc_migrate import model
 
 FORMAT = 'osc-migrate-snapshot'
-VERSION = 1
+VERSION = 2
+# what a snapshot of an older version does not say
+_ADDED: dict[int, dict[str, Any]] = {1: {'probes': {}}}
 
 T = TypeVar('T')
 
@@ -148,14 +150,15 @@ def load_snapshot(path: str) -> model.Snapshot:
             f'{path} is not a snapshot of this tool; write one with: '
             'openstack server migration preflight --save-snapshot FILE'
         )
-    if document.get('version') != VERSION:
+    if (version := document.get('version')) not in (*_ADDED, VERSION):
         raise exceptions.InvalidSnapshot(
-            f'{path} has the format version {document.get("version")!r}, '
+            f'{path} has the format version {version!r}, '
             f'this release reads {VERSION}; upgrade osc-migrate or take the '
             'snapshot again'
         )
     try:
-        return from_json(model.Snapshot, document['snapshot'])
+        found = {**_ADDED.get(version, {}), **document['snapshot']}
+        return from_json(model.Snapshot, found)
     except (
         AttributeError,
         LookupError,

@@ -242,6 +242,7 @@ def snapshot(
         'aggregates': (),
         'migrations': (),
         'candidates': {},
+        'probes': {},
         'gaps': (),
     }
     return model.Snapshot(**{**values, **attributes})

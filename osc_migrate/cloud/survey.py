@@ -56,6 +56,7 @@ def take(
             aggregates=reader.optional('aggregates', scene.zones),
             migrations=scene.migrations,
             candidates=_candidates(reader, found, scene.hosts),
+            probes={},
             gaps=tuple(reader.gaps),
         )
 

@@ -19,6 +19,7 @@ PACKAGE = 'osc_migrate'
 # The picture, from the bottom: a part imports only parts that stand before it.
 ORDER = [
     'exceptions',
+    'hardware',
     'inventory',
     'migration',
     'model',
@@ -32,6 +33,7 @@ ORDER = [
     'checks',
     'scrutiny',
     'verdict',
+    'compare',
     'selection',
     'planner',
     'fit',
@@ -44,6 +46,7 @@ ORDER = [
     'machine',
     'contract',
     'cloud',
+    'probe',
     'pacing',
     'leftovers',
     'past',
@@ -200,6 +203,18 @@ class ArchitectureTest(base.BaseTestCase):
                 if part_of(path) != 'cloud'
                 for module in modules_of(tree)
                 if module.partition('.')[0] in CLIENTS
+            ]
+        )
+
+    def test_only_the_probe_starts_processes(self):
+        """One module runs the operator's ssh."""
+        self.assertNothing(
+            [
+                f'{path}: {module}'
+                for path, _, tree in sources(PACKAGE)
+                if path != ROOT / PACKAGE / 'probe' / 'ssh.py'
+                for module in modules_of(tree)
+                if module.partition('.')[0] in ('subprocess', 'pty')
             ]
         )
 
