@@ -86,12 +86,14 @@ class GuestProbe:
 
     ``vcpu_pins`` and ``emulator_pins`` are the CPUs that it may use, empty
     where it may use all; ``vcpu_cpus`` says where each VCPU was just then.
-    ``cpu_set`` is what all of its threads are kept to. ``cpu_mode`` is what
+    ``cpu_set`` is what all of its threads are kept to. ``type`` is ``kvm`` or,
+    where its CPU is emulated, ``qemu``. ``cpu_mode`` is what
     Nova asked for (``host-model`` ...), ``cpu_features`` what the guest must
     have by name. ``memory_mode`` is ``strict`` and the like.
     """
 
     id: str
+    type: str | None
     machine_type: str | None
     memory_mb: int | None
     cells: tuple[GuestCell, ...]

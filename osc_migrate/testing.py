@@ -10,6 +10,7 @@ import itertools
 from typing import Any
 import uuid
 
+from osc_migrate import hardware
 from osc_migrate import model
 from osc_migrate import resources
 
@@ -185,6 +186,92 @@ def host(name: str = 'compute-1', **attributes: Any) -> model.Host:
         'agents': None,
     }
     return model.Host(**{**values, **attributes})
+
+
+def processor(**attributes: Any) -> hardware.Processor:
+    """Build the processor of a host that was probed."""
+    values: dict[str, Any] = {
+        'arch': 'x86_64',
+        'vendor': 'Intel',
+        'model': 'Skylake-Server-IBRS',
+        'features': frozenset({'vmx'}),
+        'flags': frozenset({'aes', 'avx', 'avx2'}),
+        'sockets': 2,
+        'cores': 4,
+        'threads': 2,
+    }
+    return hardware.Processor(**{**values, **attributes})
+
+
+def cell(number: int = 0, **attributes: Any) -> hardware.Cell:
+    """Build a cell: 8 CPUs in 4 cores, 32 GiB, half of it in 1 GiB pages.
+
+    CPUs are numbered on from cell to cell; two neighbours share a core.
+    """
+    cpus = range(8 * number, 8 * number + 8)
+    values: dict[str, Any] = {
+        'id': number,
+        'memory_mb': 32768,
+        'free_memory_mb': 12288,
+        'cpus': tuple(
+            hardware.Cpu(
+                id=cpu,
+                socket_id=number,
+                core_id=cpu // 2,
+                siblings=frozenset({cpu & ~1, cpu | 1}),
+            )
+            for cpu in cpus
+        ),
+        'pages': {
+            4: hardware.Pages(total=3145728, free=3145728),
+            2048: hardware.Pages(total=2048, free=2048),
+            1048576: hardware.Pages(total=16, free=16),
+        },
+    }
+    return hardware.Cell(**{**values, **attributes})
+
+
+def guest_probe(
+    name: str = 'server', **attributes: Any
+) -> hardware.GuestProbe:
+    """Build a guest without a topology, as libvirt has it."""
+    values: dict[str, Any] = {
+        'id': identifier(name),
+        'type': 'kvm',
+        'machine_type': 'pc-q35-8.2',
+        'memory_mb': 512,
+        'cells': (),
+        'nodeset': frozenset(),
+        'memory_mode': None,
+        'vcpu_pins': {},
+        'vcpu_cpus': {},
+        'emulator_pins': frozenset(),
+        'cpu_set': frozenset(),
+        'cpu_mode': 'host-model',
+        'cpu_model': 'Skylake-Server-IBRS',
+        'cpu_features': frozenset(),
+    }
+    return hardware.GuestProbe(**{**values, **attributes})
+
+
+def host_probe(
+    name: str = 'compute-1',
+    guests: Iterable[hardware.GuestProbe] = (),
+    **attributes: Any,
+) -> hardware.HostProbe:
+    """Build what a host of two cells answered."""
+    values: dict[str, Any] = {
+        'host': name,
+        'libvirt_version': '10.0.0',
+        'hypervisor_version': '8.2.2',
+        'processor': processor(),
+        'cells': (cell(0), cell(1)),
+        'machine_types': frozenset({'pc-q35-8.2', 'q35'}),
+        'guests': {guest.id: guest for guest in guests},
+        'outputs': {'virsh freepages --all': 'Node 0:', 'lscpu': ''},
+        'gaps': {},
+    }
+    return hardware.HostProbe(**{**values, **attributes})
 
 
 def group(name: str = 'group', **attributes: Any) -> model.ServerGroup:

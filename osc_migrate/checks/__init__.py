@@ -15,6 +15,7 @@ from typing import Any
 from stevedore import extension
 
 from osc_migrate import exceptions
+from osc_migrate import hardware
 from osc_migrate import model
 from osc_migrate import resources
 
@@ -61,6 +62,12 @@ class Candidate:
     def source(self) -> model.Host | None:
         """The host that the server is on, if the snapshot has it."""
         return self.snapshot.hosts.get(self.server.host or '')
+
+    @property
+    def guest(self) -> hardware.GuestProbe | None:
+        """What a probe of the source found of the server, if there was one."""
+        probe = self.snapshot.probes.get(self.server.host or '')
+        return probe.guests.get(self.server.id) if probe else None
 
     @property
     def wish(self) -> resources.Wish:

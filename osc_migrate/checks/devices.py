@@ -9,6 +9,7 @@ elsewhere no API tells what a host has left.
 from collections.abc import Hashable, Iterator, Mapping
 
 from osc_migrate import checks
+from osc_migrate import hardware
 from osc_migrate import model
 
 _ALIAS = 'pci_passthrough:alias'
@@ -20,6 +21,8 @@ _ONE_TIME = 'HW_PCI_ONE_TIME_USE'
 _OWNER = 'OWNER_NOVA'
 # nova.virt.libvirt.driver.MIN_MDEV_LIVEMIG_QEMU_VERSION
 _MDEV_QEMU = 8001000
+# nova.virt.libvirt.driver.MIN_MDEV_LIVEMIG_LIBVIRT_VERSION
+_MDEV_LIBVIRT = (8, 6)
 _COLD = 'openstack server migrate {server}'
 
 
@@ -164,37 +167,63 @@ def vgpu(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     Both hosts need libvirt 8.6 and QEMU 8.1, and the destination must offer
     the same type of mediated device (``check_source_migrate_data_at_dest``
     in ``nova/virt/libvirt/driver.py``). Of these only the version of QEMU is
-    in an API. A large ``live_migration_downtime`` is needed, and post-copy
-    must be off. A cold migration gives the guest a new device.
+    in an API; ``--probe ssh`` tells that of libvirt. A large
+    ``live_migration_downtime`` is needed, and post-copy must be off. A cold
+    migration gives the guest a new device.
 
-    What to do: compare the versions (``virsh version``) and
-    ``enabled_mdev_types`` of both hosts, or move it cold.
+    What to do: compare the versions (``virsh version``, or ``--probe ssh``)
+    and ``enabled_mdev_types`` of both hosts, or move it cold.
     """
     if not candidate.is_live:
         return
     classes = _mediated(candidate)
     if not classes:
         return
-    source, destination = candidate.source, candidate.destination
-    assert destination is not None
-    for host in (source, destination):
-        version = host.hypervisor_version if host is not None else None
-        if host is not None and version is not None and version < _MDEV_QEMU:
-            yield checks.error(
+    assert candidate.destination is not None
+    old = _too_old(candidate, classes)
+    if old is not None:
+        yield old
+        return
+    probes = candidate.snapshot.probes
+    hosts = (candidate.server.host or '', candidate.destination.name)
+    known = [h for h in hosts if h in probes and probes[h].libvirt_version]
+    needs = 'the same mdev type'
+    if len(known) < 2:
+        needs = f'libvirt 8.6 and {needs}'
+    yield checks.unknown(
+        f'whether it can take the virtual GPU ({", ".join(classes)}) live is '
+        f'in no API: that needs {needs}',
+        'on {destination}: virsh version; grep -E '
+        '"enabled_mdev_types|live_migration_downtime" /etc/nova/nova.conf',
+        classes=classes,
+    )
+
+
+def _too_old(
+    candidate: checks.Candidate, classes: list[str]
+) -> checks.Draft | None:
+    """Say which of the two hosts has too old a hypervisor or libvirt."""
+    for host in filter(None, (candidate.source, candidate.destination)):
+        version = host.hypervisor_version
+        if version is not None and version < _MDEV_QEMU:
+            return checks.error(
                 f'{host.name} has the hypervisor version {version}; virtual '
                 f'GPUs move live from QEMU 8.1 ({_MDEV_QEMU}) on',
                 _COLD,
                 version=version,
                 classes=classes,
             )
-            return
-    yield checks.unknown(
-        f'whether it can take the virtual GPU ({", ".join(classes)}) live is '
-        'in no API: that needs libvirt 8.6 and the same mdev type',
-        'on {destination}: virsh version; grep -E '
-        '"enabled_mdev_types|live_migration_downtime" /etc/nova/nova.conf',
-        classes=classes,
-    )
+        probe = candidate.snapshot.probes.get(host.name)
+        text = probe.libvirt_version if probe else None
+        if text and hardware.version(text) < _MDEV_LIBVIRT:
+            return checks.error(
+                f'{host.name} has libvirt {text}; virtual GPUs move live from '
+                'libvirt 8.6 on',
+                _COLD,
+                libvirt_version=text,
+                classes=classes,
+            )
+    return None
 
 
 def _devices(candidate: checks.Candidate) -> list[model.ResourceProvider]:

@@ -3,12 +3,14 @@
 
 Nova tells of both up to microversion 2.87 of os-hypervisors, not after. What
 it does not tell is what libvirt makes of it: ``cpu_mode`` and ``cpu_models``
-of nova.conf decide what a guest sees of its host's processor.
+of nova.conf decide what a guest sees of its host's processor. A probe of the
+hosts does.
 """
 
 from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
+from osc_migrate import hardware
 from osc_migrate import model
 
 _SHOWN = 8
@@ -27,6 +29,18 @@ def _host_and_way(candidate: checks.Candidate) -> Hashable:
 
 def _host_of_live(candidate: checks.Candidate) -> Hashable:
     return candidate.server.host if candidate.is_live else None
+
+
+def _guest_of_live(candidate: checks.Candidate) -> Hashable:
+    if not candidate.is_live:
+        return None
+    guest = candidate.guest
+    return candidate.server.host, guest and (
+        guest.type,
+        guest.cpu_mode,
+        guest.cpu_model,
+        guest.cpu_features,
+    )
 
 
 @checks.destination_check('hypervisor-type', alike=_host_and_way)
@@ -111,7 +125,7 @@ def architecture(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     assert destination is not None
     if source is None:
         return
-    ours, theirs = source.cpu_info, destination.cpu_info
+    ours, theirs = _infos(candidate)
     if ours is None or theirs is None:
         # hypervisor-type speaks when nothing at all is known of the node
         if destination.hypervisor_type and source.hypervisor_type:
@@ -157,7 +171,7 @@ def vendor(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     )
 
 
-@checks.destination_check('cpu-features', alike=_host_of_live)
+@checks.destination_check('cpu-features', alike=_guest_of_live)
 def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     """A guest moves live only to a processor with the features it uses.
 
@@ -166,7 +180,8 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     ``custom`` it compares the guest's model, which may do without. That is in
     nova.conf of the source and in no API, so it is unknown, not an error
     (``check_can_live_migrate_destination`` in ``nova/virt/libvirt/driver.py``;
-    ``[workarounds]skip_cpu_compare_on_dest`` leaves it to QEMU).
+    ``[workarounds]skip_cpu_compare_on_dest`` leaves it to QEMU), unless
+    ``--probe ssh`` has read the guest's definition.
 
     What to do: try it; where it does not fit, Nova refuses and the guest
     stays. ``cpu_mode = custom`` with a model that all hosts have ends it.
@@ -176,7 +191,7 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         return
     if ours.arch != theirs.arch or ours.vendor != theirs.vendor:
         return
-    missing = sorted(ours.features - theirs.features)
+    missing = sorted(map(_plain, ours.features - theirs.features))
     where = candidate.server.host
     if ours.arch in _UNCOMPARED and ours.model != theirs.model:
         yield checks.unknown(
@@ -185,18 +200,55 @@ def features(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             f'on {where}: grep cpu_ /etc/nova/nova.conf',
         )
     elif missing:
-        yield checks.unknown(
-            f'lacks the CPU features {_few(missing)}; Nova refuses unless the '
-            'guest has a CPU model of its own (cpu_mode = custom)',
-            f'on {where}: grep cpu_ /etc/nova/nova.conf',
-            missing=missing,
-        )
+        yield from _lacking(candidate, theirs, missing)
     elif ours.model != theirs.model:
         yield checks.info(
             f'has the processor {theirs.model}, the source has {ours.model}; '
             'no feature is missing',
             source=ours.model,
             destination=theirs.model,
+        )
+
+
+def _lacking(
+    candidate: checks.Candidate, theirs: model.CpuInfo, missing: list[str]
+) -> Iterator[checks.Draft]:
+    """Say what lacking features mean to the guest, if it is known."""
+    guest = candidate.guest
+    if guest is None:
+        yield checks.unknown(
+            f'lacks the CPU features {_few(missing)}; Nova refuses unless the '
+            'guest has a CPU model of its own (cpu_mode = custom)',
+            f'on {candidate.server.host}: grep cpu_ /etc/nova/nova.conf',
+            missing=missing,
+        )
+        return
+    if guest.type == 'qemu':
+        # an emulated CPU is that of no host: Nova does not compare it
+        return
+    own = [f for f in missing if f in set(map(_plain, guest.cpu_features))]
+    elsewhere = (
+        'choose a destination with this CPU, or move cold: openstack server '
+        'migrate {server}'
+    )
+    evidence = {
+        'missing': missing,
+        'cpu_mode': guest.cpu_mode,
+        'cpu_model': guest.cpu_model,
+    }
+    text = f'lacks the CPU features {_few(missing)}'
+    if guest.cpu_mode != 'custom':
+        text += f', and the guest has the CPU of its host ({guest.cpu_mode})'
+        yield checks.error(text, elsewhere, **evidence)
+    elif own:
+        text = f'lacks {_few(own)}, which the CPU of the guest must have'
+        yield checks.error(text, elsewhere, **evidence)
+    elif guest.cpu_model != theirs.model:
+        yield checks.unknown(
+            f'{text}; libvirt there knows whether the model of the guest, '
+            f'{guest.cpu_model}, needs one of them',
+            'on {destination}: virsh domcapabilities',
+            **evidence,
         )
 
 
@@ -231,7 +283,42 @@ def _processors(
     assert destination is not None
     if not candidate.is_live or source is None:
         return None, None
-    return source.cpu_info, destination.cpu_info
+    return _infos(candidate)
+
+
+def _infos(
+    candidate: checks.Candidate,
+) -> tuple[model.CpuInfo | None, model.CpuInfo | None]:
+    """Return both processors as Nova tells of them, else as probes do."""
+    source, destination = candidate.source, candidate.destination
+    assert source is not None and destination is not None
+    ours, theirs = source.cpu_info, destination.cpu_info
+    if ours is not None and theirs is not None:
+        return ours, theirs
+    seen = [
+        probe.processor
+        for host in (source, destination)
+        if (probe := candidate.snapshot.probes.get(host.name)) is not None
+    ]
+    if len(seen) != 2 or seen[0] is None or seen[1] is None:
+        return ours, theirs
+    # the kernel's names of features on both sides, or none would be alike
+    return _of_probe(seen[0]), _of_probe(seen[1])
+
+
+def _of_probe(seen: hardware.Processor) -> model.CpuInfo:
+    return model.CpuInfo(
+        arch=seen.arch,
+        vendor=seen.vendor,
+        model=seen.model,
+        features=frozenset(map(_plain, seen.flags)),
+        topology={},
+    )
+
+
+def _plain(feature: str) -> str:
+    """Write the name of a feature as the kernel does."""
+    return feature.replace('.', '_').replace('-', '_')
 
 
 def _few(names: list[str]) -> str:

@@ -38,6 +38,10 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     destination = candidate.destination
     assert destination is not None
     topology = destination.cpu_info and destination.cpu_info.topology
+    probe = candidate.snapshot.probes.get(destination.name)
+    if (not topology or 'cells' not in topology) and probe and probe.cells:
+        largest = max(len(cell.cpus) for cell in probe.cells)
+        topology = {'cells': len(probe.cells), 'cores': largest}
     if not topology or 'cells' not in topology:
         yield checks.unknown(
             f'how many NUMA cells it has is unknown, {len(wanted)} are needed',
@@ -73,12 +77,11 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     in each cell is in no API, and with DPDK the virtual switch takes huge
     pages too.
 
-    What to do: look at the destination (``numactl --hardware``,
-    ``free_hugepages``), or try: Nova claims before it touches the guest, and
-    refuses if it does not fit.
+    What to do: ask the hosts with ``--probe ssh`` (see numa-room), or try:
+    Nova claims before it touches the guest, and refuses if it does not fit.
     """
     wanted = _cells(candidate)
-    if not wanted:
+    if not wanted or candidate.snapshot.probes:
         return
     server, wish = candidate.server, candidate.wish
     needs = [f'{len(wanted)} NUMA cells of up to {max(wanted)} CPUs']
@@ -96,8 +99,9 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     yield checks.unknown(
         f'needs {", ".join(needs)}; what is free in the cells of which host '
         'is in no API',
-        'on the destination: numactl --hardware; virsh capabilities; grep . '
-        '/sys/devices/system/node/node*/hugepages/*/free_hugepages',
+        'ask the hosts themselves: openstack server migration preflight '
+        '{server} --probe ssh; or on the destination: numactl --hardware; '
+        'virsh freepages --all',
         cells=len(wanted),
         pinned=pinned,
         page_size=pages,

@@ -10,7 +10,6 @@ ANSWERABLE = frozenset(
     {
         'cpu-architecture',
         'cpu-features',
-        'destination-room',
         'numa-cells',
         'numa-fit',
         'vgpu-migration',

@@ -88,6 +88,7 @@ def guest(
     nodeset = xml.numbers(_get(strict, 'nodeset') or '')
     return hardware.GuestProbe(
         id=server_id,
+        type=now.get('type'),
         machine_type=_get(kind, 'machine'),
         memory_mb=None if memory is None else xml.kibibytes(memory) // 1024,
         cells=tuple(_cells(now, nodeset)),

@@ -26,6 +26,7 @@ ORDER = [
     'moments',
     'account',
     'resources',
+    'cells',
     'serial',
     'passes',
     'progress',

@@ -251,6 +251,24 @@ class VirtualGpuTest(base.CheckTest):
                 destination=destination,
             )
 
+    def test_probes_tell_the_version_of_libvirt(self):
+        new = {
+            name: testing.host_probe(name)
+            for name in ('compute-1', 'compute-2')
+        }
+        old = testing.host_probe('compute-2', libvirt_version='8.0.0')
+        draft = self.assertFinds(
+            Severity.UNKNOWN, 'VGPU', subject.vgpu, self.SERVER, probes=new
+        )
+        self.assertNotIn('libvirt 8.6', draft.message)
+        self.assertFinds(
+            Severity.ERROR,
+            'compute-2 has libvirt 8.0.0; virtual GPUs move live from',
+            subject.vgpu,
+            self.SERVER,
+            probes={**new, 'compute-2': old},
+        )
+
     def test_a_class_below_the_root_may_be_one(self):
         """``[devices]mdev_types`` may name its own resource classes."""
         server = testing.server(

@@ -265,3 +265,115 @@ class MemoryBackingTest(base.CheckTest):
         self.assertSilent(
             subject.memory_backing, destination=there(providers=None)
         )
+
+
+def told(guest=None, *, ours=None, theirs=None, missing=('avx512f',)):
+    """Return probes of both hosts; the destination lacks some flags."""
+    flags = frozenset({'aes', *missing})
+    mine = testing.host_probe(
+        'compute-1',
+        [guest] if guest else [],
+        processor=ours or testing.processor(flags=flags),
+    )
+    other = theirs or testing.processor(flags=flags - set(missing))
+    return {
+        'compute-1': mine,
+        'compute-2': testing.host_probe('compute-2', processor=other),
+    }
+
+
+class ProbedTest(base.CheckTest):
+    """What probes of the hosts answer where the APIs do not."""
+
+    silent_host = testing.host('compute-2', cpu_info=None)
+    lacking_host = testing.host(
+        'compute-2',
+        cpu_info=testing.cpu_info(features=frozenset({'aes', 'avx'})),
+    )
+
+    def test_a_processor_that_no_api_tells(self):
+        self.assertFinds(
+            Severity.UNKNOWN,
+            'is unknown',
+            subject.architecture,
+            destination=self.silent_host,
+        )
+        self.assertSilent(
+            subject.architecture, destination=self.silent_host, probes=told()
+        )
+        arm = testing.processor(arch='aarch64')
+        self.assertFinds(
+            Severity.ERROR,
+            'has aarch64 processors',
+            subject.architecture,
+            destination=self.silent_host,
+            probes=told(theirs=arm),
+        )
+        amd = testing.processor(vendor='AMD')
+        self.assertFinds(
+            Severity.ERROR,
+            'has processors of AMD',
+            subject.vendor,
+            destination=self.silent_host,
+            probes=told(theirs=amd),
+        )
+
+    def test_half_an_answer_is_none(self):
+        probes = told()
+        del probes['compute-1']
+        self.assertFinds(
+            Severity.UNKNOWN,
+            'is unknown',
+            subject.architecture,
+            destination=self.silent_host,
+            probes=probes,
+        )
+
+    def test_the_flags_of_the_kernel_are_compared(self):
+        self.assertFinds(
+            Severity.UNKNOWN,
+            'lacks the CPU features avx512f; Nova refuses unless',
+            subject.features,
+            destination=self.silent_host,
+            probes=told(),
+        )
+
+    def test_what_the_guest_has_decides(self):
+        """The definition of the guest says what nova.conf said of it."""
+        for guest, severity, text in (
+            ({'cpu_mode': 'host-model'}, Severity.ERROR, '(host-model)'),
+            (
+                {'cpu_mode': 'host-passthrough', 'cpu_model': None},
+                Severity.ERROR,
+                '(host-passthrough)',
+            ),
+            (
+                {
+                    'cpu_mode': 'custom',
+                    'cpu_features': frozenset({'avx2', 'aes'}),
+                },
+                Severity.ERROR,
+                'lacks avx2, which the CPU of the guest must have',
+            ),
+            (
+                {'cpu_mode': 'custom', 'cpu_model': 'Haswell'},
+                Severity.UNKNOWN,
+                'the model of the guest, Haswell,',
+            ),
+        ):
+            self.assertFinds(
+                severity,
+                text,
+                subject.features,
+                destination=self.lacking_host,
+                probes=told(testing.guest_probe(**guest)),
+            )
+        for guest in (
+            {'type': 'qemu'},
+            {'cpu_mode': 'custom', 'cpu_model': 'Skylake-Server'},
+        ):
+            self.assertSilent(
+                subject.features,
+                destination=self.lacking_host,
+                probes=told(testing.guest_probe(**guest)),
+            )

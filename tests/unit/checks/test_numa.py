@@ -83,6 +83,24 @@ class CellsTest(base.CheckTest):
             destination=small,
         )
 
+    def test_a_probe_tells_of_a_host_that_the_api_hides(self):
+        hidden = testing.host('compute-2', cpu_info=None)
+        probes = {'compute-2': testing.host_probe('compute-2')}
+        for count, vcpus, text in (
+            ('2', 4, None),
+            ('3', 4, 'has 2 NUMA cells, 3 are needed'),
+            ('1', 9, 'has 8 CPUs in a NUMA cell, 9 are needed in one'),
+        ):
+            drafts = self.found(
+                subject.cells,
+                of_flavor(vcpus, numa_nodes=count),
+                destination=hidden,
+                probes=probes,
+            )
+            self.assertEqual(
+                [text] if text else [], [draft.message for draft in drafts]
+            )
+
     def test_a_host_that_nobody_tells_of_is_unknown(self):
         for destination in (
             testing.host('compute-2', cpu_info=None),
