@@ -146,8 +146,11 @@ class HostProbe:
 
     @property
     def why_not(self) -> str:
-        """Say why something is not known, in a sentence."""
-        reasons = [f'{name}: {why}' for name, why in self.gaps.items()]
+        """Say why something is not known: each reason once."""
+        first: dict[str, str] = {}
+        for name, why in self.gaps.items():
+            first.setdefault(why, name)
+        reasons = [f'{name}: {why}' for why, name in first.items()]
         return '; '.join(reasons[:3]) or 'the host said nothing of it'
 
     def others(self, server_id: str) -> Iterator[GuestProbe]:

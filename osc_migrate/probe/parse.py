@@ -7,7 +7,7 @@ an exception: half an answer of a host is better than none.
 
 from collections.abc import Callable, Iterator, Mapping
 import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from osc_migrate import hardware
 from osc_migrate.probe import commands
@@ -236,10 +236,10 @@ def _reason(code: int, text: str) -> str:
 
 def _lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        if line.strip():
-            yield _first(line.strip().removeprefix('error: '))
+        if found := _first(line.strip().removeprefix('error: ')):
+            yield found
 
 
-def _first(text: Any) -> str:
+def _first(text: str) -> str:
     """Keep a message to what fits a line."""
-    return ''.join(c for c in str(text)[:200] if c.isprintable())
+    return ''.join(c for c in text[:200] if c.isprintable()).strip()

@@ -183,8 +183,8 @@ def numbers(text: str) -> frozenset[int]:
     chosen: set[int] = set()
     excluded: set[int] = set()
     for part in text.replace(',', ' ').split():
-        low, _, high = part.removeprefix('^').partition('-')
-        first, last = number(low), number(high or low)
+        low, dash, high = part.removeprefix('^').partition('-')
+        first, last = number(low), number(high if dash else low)
         if last >= _MOST or first > last:
             raise ValueError(f'{part[:20]!r} is no range')
         into = excluded if part.startswith('^') else chosen
