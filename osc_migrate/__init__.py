@@ -16,6 +16,8 @@ if typing.TYPE_CHECKING:
     from osc_migrate.limits import Limits
     from osc_migrate.planner import Plan
     from osc_migrate.planner import plan
+    from osc_migrate.probe import Ssh
+    from osc_migrate.probe import with_probes
     from osc_migrate.task import Policy
     from osc_migrate.task import Task
     from osc_migrate.verdict import Report
@@ -29,9 +31,11 @@ __all__ = [
     'Plan',
     'Policy',
     'Report',
+    'Ssh',
     'Task',
     'plan',
     'preflight',
+    'with_probes',
 ]
 
 _HOMES = {
@@ -42,9 +46,11 @@ _HOMES = {
     'Plan': 'planner',
     'Policy': 'task',
     'Report': 'verdict',
+    'Ssh': 'probe',
     'Task': 'task',
     'plan': 'planner',
     'preflight': 'verdict',
+    'with_probes': 'probe',
 }
 
 

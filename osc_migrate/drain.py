@@ -86,6 +86,9 @@ class Result:
 class Drain:
     """The drain of one host.
 
+    ``snapshot`` is that of the beginning; one with probes of hosts may be
+    put in its place.
+
     :raises HostNotFound: there is no host of exactly this name
     :raises CloudError: Nova does not answer
     """
@@ -138,6 +141,10 @@ class Drain:
             snapshot, hosts={**snapshot.hosts, host: fenced}
         )
 
+    def _as_probed(self, snapshot: model.Snapshot) -> model.Snapshot:
+        """Add what hosts said at the beginning: all that is known of them."""
+        return dataclasses.replace(snapshot, probes=self.snapshot.probes)
+
     def plan(
         self,
         snapshot: model.Snapshot | None = None,
@@ -149,7 +156,7 @@ class Drain:
         :param done: ids of servers that were dealt with already
         :raises InvalidInput: options that make no sense
         """
-        snapshot = snapshot or self.snapshot
+        snapshot = self._as_probed(snapshot or self.snapshot)
         options = self._options
         chosen = self._selection.choose(snapshot, self.host.name)
         limit = self._selection.limit
@@ -220,6 +227,7 @@ class Drain:
             snapshot = self._cloud.snapshot(servers=[task.server_id])
         except exceptions.ServerNotFound:
             return None
+        snapshot = self._as_probed(snapshot)
         # where it may only go to few hosts, one that failed is tried again
         hosts = (options.to or snapshot.hosts.keys()) - task.refused
         hosts = hosts or options.to

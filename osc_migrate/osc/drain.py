@@ -45,6 +45,7 @@ class DrainHost(command.Lister):
         options.add_choice(parser)
         options.add_limits(parser)
         options.add_escalation(parser)
+        options.add_probe(parser)
         self._usage = parser
         examples.add(parser, 'drain')
         return parser
@@ -85,6 +86,11 @@ class DrainHost(command.Lister):
             cloud, parsed_args.host, options.draining(parsed_args)
         )
         plan = emptying.plan()
+        if parsed_args.probe:
+            emptying.snapshot = options.probed(
+                parsed_args, emptying.snapshot, lambda: plan.report
+            )
+            plan = emptying.plan()
         closing.show(emptying, plan, voice)
         if not self._may_begin(parsed_args, emptying, plan, voice=voice):
             return rows.planned(

@@ -2,6 +2,7 @@
 """Options that several commands share, and the values they make."""
 
 import argparse
+from collections.abc import Callable
 import typing
 
 from osc_lib.cli import parseractions
@@ -10,7 +11,10 @@ if typing.TYPE_CHECKING:
     from osc_migrate import checks
     from osc_migrate import drain as drain_module
     from osc_migrate import limits as limits_module
+    from osc_migrate import model
+    from osc_migrate import probe as probe_module
     from osc_migrate import task as task_module
+    from osc_migrate import verdict as verdict_module
 
 
 def positive(text: str) -> int:
@@ -214,4 +218,79 @@ def policy(parsed_args: argparse.Namespace) -> 'task_module.Policy':
         allow_cold=may_stop or getattr(parsed_args, 'method', '') == 'cold',
         reset_state=not parsed_args.no_reset_state,
         deadlines=task.Deadlines(running_per_gib=parsed_args.timeout_per_gib),
+    )
+
+
+def add_probe(parser: argparse.ArgumentParser) -> None:
+    """Add whether and how the hosts themselves are asked."""
+    group = parser.add_argument_group('asking the hosts themselves')
+    group.add_argument(
+        '--probe',
+        choices=('ssh',),
+        help='Log in to the hosts that matter with your own ssh, and ask '
+        'lscpu, numactl and virsh; only commands that read',
+    )
+    group.add_argument(
+        '--probe-address',
+        metavar='<template>',
+        default='{host}',
+        help='Address of a host, in which {host} is its name: '
+        '{host}.mgmt.example.org (default: {host})',
+    )
+    for name, default, text in (
+        ('user', None, 'User to log in as'),
+        ('uri', 'qemu:///system', 'Libvirt there (default: %(default)s)'),
+    ):
+        option, metavar = f'--probe-{name}', f'<{name}>'
+        group.add_argument(option, metavar=metavar, default=default, help=text)
+    group.add_argument(
+        '--probe-command',
+        metavar='<command>',
+        default='ssh {address}',
+        help='How to log in, in words as for a shell; it must run ssh, which '
+        'gets options for no questions and known host keys first. What '
+        "stands behind {address} runs on the host: 'ssh -J jump {address} "
+        "sudo -n' (default: ssh {address})",
+    )
+    group.add_argument(
+        '--probe-timeout',
+        metavar='<seconds>',
+        type=seconds,
+        default=60.0,
+        help='How long one host may take (default: 60)',
+    )
+
+
+def probed(
+    parsed_args: argparse.Namespace,
+    snapshot: 'model.Snapshot',
+    judge: 'Callable[[], verdict_module.Report]',
+) -> 'model.Snapshot':
+    """Ask the hosts that matter to a judgement, if they shall be asked.
+
+    :raises InvalidInput: a template that makes no sense
+    """
+    ssh = probing(parsed_args)
+    if ssh is None:
+        return snapshot
+    from osc_migrate import probe
+
+    return probe.with_probes(snapshot, probe.concerned(judge()), ssh)
+
+
+def probing(parsed_args: argparse.Namespace) -> 'probe_module.Ssh | None':
+    """Make the way to ask hosts; ``None`` if they shall not be asked.
+
+    :raises InvalidInput: a template that makes no sense
+    """
+    if parsed_args.probe is None:
+        return None
+    from osc_migrate import probe
+
+    return probe.Ssh(
+        address=parsed_args.probe_address,
+        user=parsed_args.probe_user,
+        command=parsed_args.probe_command,
+        timeout=parsed_args.probe_timeout,
+        uri=parsed_args.probe_uri,
     )

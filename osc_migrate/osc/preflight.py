@@ -12,6 +12,7 @@ from osc_lib.command import command
 
 from osc_migrate.osc import access
 from osc_migrate.osc import examples
+from osc_migrate.osc import options
 
 if typing.TYPE_CHECKING:
     from osc_migrate import fit as fit_module
@@ -92,6 +93,7 @@ class Preflight(command.Lister):
         )
         _add_views(parser)
         _add_files(parser)
+        options.add_probe(parser)
         examples.add(parser, 'preflight')
         return parser
 
@@ -103,19 +105,25 @@ class Preflight(command.Lister):
         from osc_migrate import fit as fit_module
         from osc_migrate import planner
         from osc_migrate import serial
+        from osc_migrate import verdict
 
         if parsed_args.list_checks:
             return _checks()
         snapshot = self._snapshot(parsed_args)
-        plan = planner.plan(
+        how: dict[str, Any] = {
+            'method': parsed_args.method,
+            'to': parsed_args.to,
+            'ignore': parsed_args.ignore_check,
+            'include_disabled': parsed_args.include_disabled,
+        }
+        snapshot = options.probed(
+            parsed_args,
             snapshot,
-            parsed_args.host,
-            method=parsed_args.method,
-            to=parsed_args.to,
-            ignore=parsed_args.ignore_check,
-            include_disabled=parsed_args.include_disabled,
-            allow_cold=True,
+            lambda: verdict.preflight(snapshot, parsed_args.host, **how),
         )
+        if parsed_args.save_snapshot:
+            serial.save_snapshot(snapshot, parsed_args.save_snapshot)
+        plan = planner.plan(snapshot, parsed_args.host, allow_cold=True, **how)
         fit = fit_module.judge(plan)
         if parsed_args.report:
             serial.write(
@@ -142,12 +150,9 @@ class Preflight(command.Lister):
         # only now is it known that a cloud is needed
         self.auth_required = True
         self.app.prepare_to_run_command(self)
-        snapshot = access.cloud(self.app.client_manager).snapshot(
+        return access.cloud(self.app.client_manager).snapshot(
             host=parsed_args.host, servers=parsed_args.server
         )
-        if parsed_args.save_snapshot:
-            serial.save_snapshot(snapshot, parsed_args.save_snapshot)
-        return snapshot
 
     def _usage_error(self, text: str) -> None:
         self.get_parser(f'openstack {self.cmd_name}').error(text)
@@ -214,7 +219,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--save-snapshot',
         metavar='<file>',
-        help='Write there what was read of the cloud',
+        help='Write there what was read of the cloud and of hosts',
     )
     parser.add_argument(
         '--snapshot',
