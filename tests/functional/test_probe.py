@@ -308,11 +308,11 @@ class CommandTest(base.FunctionalTest):
             flavors:
               cells:
                 vcpus: 2
-                memory_mb: 512
+                ram: 512
                 extra_specs: {"hw:numa_nodes": "1"}
               paged:
                 vcpus: 2
-                memory_mb: 512
+                ram: 512
                 extra_specs: {"hw:mem_page_size": "2048"}
             servers:
               - {name: cells, host: compute-5, flavor: cells}
@@ -365,7 +365,7 @@ class CommandTest(base.FunctionalTest):
             flavors:
               paged:
                 vcpus: 2
-                memory_mb: 512
+                ram: 512
                 extra_specs: {"hw:mem_page_size": "2048"}
             servers:
               - {name: paged, host: compute-5, flavor: paged}
