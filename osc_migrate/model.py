@@ -92,6 +92,11 @@ class Topology:
     cells: tuple[NumaCell, ...]
     pagesize_kb: int | None
 
+    def elsewhere(self) -> 'Topology':
+        """Return it for another host, in whichever cells of that."""
+        moved = (dataclasses.replace(c, host_node=None) for c in self.cells)
+        return dataclasses.replace(self, cells=tuple(moved))
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
@@ -366,7 +371,10 @@ class Snapshot:
             for group in self.groups_of(server)
         }
         moved = dataclasses.replace(
-            server, host=move.destination, allocations=allocations
+            server,
+            host=move.destination,
+            allocations=allocations,
+            topology=server.topology and server.topology.elsewhere(),
         )
         return dataclasses.replace(
             self,

@@ -6,6 +6,8 @@ what each cell has left; see :mod:`osc_migrate.cells`.
 """
 
 from collections.abc import Hashable, Iterator
+import dataclasses
+import math
 from typing import Any
 
 from osc_migrate import cells
@@ -22,6 +24,9 @@ _ASK = (
     'ask the hosts themselves: openstack server migration preflight {server} '
     '--to {destination} --probe ssh'
 )
+_SIZES = frozenset({'cells', 'sockets', 'cores', 'threads'})
+# MB; memory is not what is asked about
+_ENDLESS = 2**62
 _COUNTED = ('PCPU', 'VCPU', 'MEMORY_MB')
 _EVIDENCE = ('virsh freepages --all', 'numactl --hardware')
 
@@ -94,6 +99,10 @@ def _by_count(
     )
     if inventory.allot(destination.providers, asked)[1]:
         return
+    full = _full(candidate, destination)
+    if full is not None:
+        yield full
+        return
     free = {
         name: found.free
         for name in _COUNTED
@@ -101,22 +110,63 @@ def _by_count(
     }
     ours = source.cpu_info if source else None
     theirs = destination.cpu_info
-    likeness = ''
-    if ours and theirs and ours.topology and theirs.topology:
-        is_like = ours.topology == theirs.topology
-        likeness = ', with cells like the source'
-        if not is_like:
-            likeness = ', with other cells than the source'
     listed = ', '.join(f'{amount} {name}' for name, amount in free.items())
     yield checks.info(
-        f'fits by count ({listed} free{likeness}); whether its cells have '
-        'room is in no API',
+        f'fits by count ({listed} free{_likeness(ours, theirs)}); whether '
+        'its cells have room is in no API',
         _ASK,
         free=free,
         cells=count,
         topology=dict(theirs.topology) if theirs else None,
         source_topology=dict(ours.topology) if ours else None,
         running_vms=destination.running_vms,
+    )
+
+
+def _likeness(ours: model.CpuInfo | None, theirs: model.CpuInfo | None) -> str:
+    """Compare the cells of two hosts, if both are known."""
+    if not (ours and theirs and ours.topology and theirs.topology):
+        return ''
+    if ours.topology == theirs.topology:
+        return ', with cells like the source'
+    return ', with other cells than the source'
+
+
+def _full(
+    candidate: checks.Candidate, destination: model.Host
+) -> checks.Draft | None:
+    """Say so if servers there are known to hold the CPUs of every cell.
+
+    Nova tells where their CPUs are pinned (microversion 2.78), if the
+    snapshot is about the servers of the destination as well.
+    """
+    topology = destination.cpu_info and destination.cpu_info.topology
+    if not topology or not topology.keys() >= _SIZES:
+        return None
+    size = math.prod(topology[name] for name in _SIZES - {'cells'})
+    free = dict.fromkeys(range(topology['cells']), size)
+    for server in candidate.snapshot.servers_on(destination.name):
+        if server.id == candidate.server.id or server.topology is None:
+            continue
+        for cell in server.topology.cells:
+            if cell.host_node in free:
+                free[cell.host_node] -= len(cell.cpu_pinning or ())
+    wanted = cells.demands(candidate.server, is_live=candidate.is_live)
+    supplies = [
+        cells.Supply(id=cell, cpus=left, memory_mb=_ENDLESS, pages_mb=None)
+        for cell, left in free.items()
+    ]
+    bare = [dataclasses.replace(demand, pages=None) for demand in wanted]
+    if cells.fits([bare], supplies) is not False:
+        return None
+    have = '; '.join(f'cell {cell}: {left}' for cell, left in free.items())
+    return checks.error(
+        f'has room by count, but not {len(wanted)} NUMA cells with '
+        f'{max(demand.cpus for demand in wanted)} CPUs that no server is '
+        f'pinned to ({have})',
+        'openstack compute compare '
+        f'{candidate.server.host} {destination.name}',
+        unpinned_cpus={str(cell): left for cell, left in free.items()},
     )
 
 

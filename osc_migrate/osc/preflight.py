@@ -150,8 +150,11 @@ class Preflight(command.Lister):
         # only now is it known that a cloud is needed
         self.auth_required = True
         self.app.prepare_to_run_command(self)
+        # what runs on a host that was named matters to single cells of it;
+        # without --host all servers of the snapshot are judged
+        also = parsed_args.to if parsed_args.host else []
         return access.cloud(self.app.client_manager).snapshot(
-            host=parsed_args.host, servers=parsed_args.server
+            host=[*parsed_args.host, *also], servers=parsed_args.server
         )
 
     def _usage_error(self, text: str) -> None:

@@ -4,6 +4,7 @@
 import dataclasses
 
 from osc_migrate import hardware
+from osc_migrate import model
 from osc_migrate import testing
 from osc_migrate.checks import Severity
 from osc_migrate.checks import cell_room as subject
@@ -90,6 +91,82 @@ class CountTest(base.CheckTest):
         self.assertSilent(
             subject.room, of_flavor(numa_nodes='2'), destination=hidden
         )
+
+
+class ResidentsTest(base.CheckTest):
+    """Servers of the destination, where the snapshot is about them too."""
+
+    def snapshot(self, *pins: tuple[int, tuple[int, ...]]):
+        """Return a pair with residents of these cells and CPUs."""
+        residents = [
+            testing.server(
+                f'resident-{node}',
+                host='compute-2',
+                topology=model.Topology(
+                    cells=(
+                        model.NumaCell(
+                            vcpus=frozenset(range(len(cpus))),
+                            memory_mb=512,
+                            host_node=node,
+                            cpu_pinning={
+                                str(n): c for n, c in enumerate(cpus)
+                            },
+                        ),
+                    ),
+                    pagesize_kb=None,
+                ),
+            )
+            for node, cpus in pins
+        ]
+        pair = base.candidate(
+            of_flavor(4, cpu_policy='dedicated'), destination=dedicating(6)
+        )
+        servers = {s.id: s for s in (pair.server, *residents)}
+        seen = dataclasses.replace(pair.snapshot, servers=servers)
+        return dataclasses.replace(pair, snapshot=seen)
+
+    def test_cells_that_they_fill(self):
+        pair = self.snapshot((0, tuple(range(5))), (1, tuple(range(8, 13))))
+        (draft,) = subject.room(pair)
+        self.assertIs(Severity.ERROR, draft.severity)
+        self.assertIn(
+            'has room by count, but not 1 NUMA cells with 4 CPUs that no '
+            'server is pinned to (cell 0: 3; cell 1: 3)',
+            draft.message,
+        )
+
+    def test_a_cell_that_they_leave(self):
+        pair = self.snapshot((0, tuple(range(8))), (1, tuple(range(8, 12))))
+        (draft,) = subject.room(pair)
+        self.assertIs(Severity.INFO, draft.severity)
+
+    def test_one_that_will_come_may_lie_in_any_cell(self):
+        pair = self.snapshot((0, tuple(range(5))))
+        coming = testing.server(
+            'coming',
+            topology=model.Topology(
+                cells=(
+                    model.NumaCell(
+                        vcpus=frozenset(range(8)),
+                        memory_mb=512,
+                        host_node=1,
+                        cpu_pinning={str(n): n for n in range(8)},
+                    ),
+                ),
+                pagesize_kb=None,
+            ),
+        )
+        servers = {**pair.snapshot.servers, coming.id: coming}
+        ahead = dataclasses.replace(pair.snapshot, servers=servers).after(
+            model.Move(
+                server_id=coming.id,
+                source='compute-1',
+                destination='compute-2',
+                migration_type=base.LIVE,
+            )
+        )
+        (draft,) = subject.room(dataclasses.replace(pair, snapshot=ahead))
+        self.assertIs(Severity.INFO, draft.severity)
 
 
 class ProbeTest(base.CheckTest):
