@@ -10,6 +10,7 @@ from cliff import columns
 from osc_lib.command import command
 
 from osc_migrate.osc import access
+from osc_migrate.osc import examples
 from osc_migrate.osc import options
 
 
@@ -50,6 +51,7 @@ class CompareHosts(command.Lister):
             help='List only what differs or is unknown',
         )
         options.add_probe(parser)
+        examples.add(parser, 'compare')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

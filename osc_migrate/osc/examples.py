@@ -72,6 +72,23 @@ Keep what was read of the cloud, and judge it again without any cloud::
         --save-snapshot cloud.json
     openstack server migration preflight --snapshot cloud.json \\
         --report report.json
+
+Ask the hosts themselves what no API tells, such as the huge pages that are
+free in one NUMA cell, through a jump host and a management network::
+
+    openstack server migration preflight --host compute-7 --probe ssh \\
+        --probe-command 'ssh -J jump.example.org {address}' \\
+        --probe-address '{host}.mgmt.example.org'
+"""
+
+_COMPARE = """
+Show two hosts side by side, with what differs marked::
+
+    openstack compute compare compute-7 compute-9
+
+List only what differs, and ask the hosts themselves as well::
+
+    openstack compute compare compute-7 compute-9 --differences --probe ssh
 """
 
 _WATCH = """
@@ -95,6 +112,7 @@ Sum up what ended since yesterday::
 
 # by the last word of the command
 EXAMPLES = {
+    'compare': _COMPARE,
     'drain': _DRAIN,
     'preflight': _PREFLIGHT,
     'undrain': _UNDRAIN,

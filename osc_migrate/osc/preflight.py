@@ -81,16 +81,14 @@ class Preflight(command.Lister):
             default='auto',
             help='How the servers shall move (default: auto)',
         )
-        parser.add_argument(
-            '--include-disabled',
-            action='store_true',
-            help='Consider disabled hosts as destinations as well',
-        )
-        parser.add_argument(
-            '--strict',
-            action='store_true',
-            help='Exit with 3 also if something cannot be known',
-        )
+        for option, text in (
+            (
+                '--include-disabled',
+                'Consider disabled hosts as destinations as well',
+            ),
+            ('--strict', 'Exit with 3 also if something cannot be known'),
+        ):
+            parser.add_argument(option, action='store_true', help=text)
         _add_views(parser)
         _add_files(parser)
         options.add_probe(parser)
