@@ -150,11 +150,23 @@ def probe_all(
     hosts: Iterable[str], ssh: Ssh
 ) -> tuple[hardware.HostProbe, ...]:
     """Ask hosts side by side, and return what each answered."""
+    running: set[subprocess.Popen[str]] = set()
     with concurrent.futures.ThreadPoolExecutor(_PARALLEL) as pool:
-        return tuple(pool.map(lambda host: probe_one(host, ssh), hosts))
+        try:
+            return tuple(
+                pool.map(lambda host: _probe(host, ssh, running), hosts)
+            )
+        except BaseException:
+            # Ctrl-C does not reach what has a session of its own
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(running):
+                _end(process)
+            raise
 
 
-def probe_one(host: str, ssh: Ssh) -> hardware.HostProbe:
+def _probe(
+    host: str, ssh: Ssh, running: set[subprocess.Popen[str]]
+) -> hardware.HostProbe:
     """Ask one host; what goes wrong is in the ``gaps`` of the answer."""
     mark = f'osc-migrate-{secrets.token_hex(16)}'
     try:
@@ -163,7 +175,7 @@ def probe_one(host: str, ssh: Ssh) -> hardware.HostProbe:
         return hardware.unreached(host, str(error))
     try:
         output, code, errors = _run(
-            words, commands.script(mark, ssh.uri), ssh.timeout
+            words, commands.script(mark, ssh.uri), ssh.timeout, running=running
         )
     except OSError as error:
         return hardware.unreached(host, f'{words[0]}: {error.strerror}')
@@ -178,7 +190,11 @@ def probe_one(host: str, ssh: Ssh) -> hardware.HostProbe:
 
 
 def _run(
-    words: list[str], script: str, timeout: float
+    words: list[str],
+    script: str,
+    timeout: float,
+    *,
+    running: set[subprocess.Popen[str]],
 ) -> tuple[str, int | None, str]:
     """Run a command; its code is ``None`` if it had to be ended."""
     # in a session of its own it finds no terminal to ask for a password
@@ -192,15 +208,22 @@ def _run(
         start_new_session=True,
         env={**os.environ, 'SSH_ASKPASS_REQUIRE': 'never'},
     ) as process:
+        running.add(process)
         try:
             output, errors = process.communicate(script, timeout)
         except subprocess.TimeoutExpired:
-            # what ssh has started to get through a jump host goes too
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             output, errors = process.communicate()
             return output, None, errors
+        finally:
+            running.discard(process)
         return output, process.returncode, errors
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End ssh, and what it has started to get through a jump host."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _why(code: int | None, errors: str, timeout: float) -> str:

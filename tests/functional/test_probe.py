@@ -5,12 +5,16 @@ The host is this machine, through an ``sshd`` on loopback, and its hypervisor
 is libvirt's test driver. Most of it needs no lab.
 """
 
+from collections.abc import Callable
 import json
 import os
 import pathlib
 import shlex
+import signal
 import socket
 import subprocess
+import sys
+import time
 import unittest
 
 import osc_migrate
@@ -20,6 +24,12 @@ from tests.functional import base
 from tests.functional import loopback
 
 GUEST = '6b0c2e3a-5d1f-4c7b-9a8e-0f1d2c3b4a59'
+_ASK = """
+import sys
+from osc_migrate import probe, testing
+how = probe.Ssh(command=sys.argv[1], timeout=500.0)
+probe.with_probes(testing.snapshot(), ['compute-1'], how)
+"""
 _NODE = f"""\
 <node>
   <domain type='test'>
@@ -179,6 +189,32 @@ class LoopbackTest(unittest.TestCase):
             probe = self.probe(options=f'-p {port}', timeout=2.0)
         self.assertFalse(probe.has_answered)
         self.assertIn('ssh', probe.gaps)
+
+    def test_an_interrupt_ends_it(self) -> None:
+        """Ctrl-C does not wait for hosts, and leaves no ssh behind."""
+        command = f'{self.sshd.command()} sleep 100 ;'
+        asking = subprocess.Popen(
+            [sys.executable, '-c', _ASK, command],
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
+        self.addCleanup(asking.kill)
+        self.wait_for(self.sshd.logins)
+        asking.send_signal(signal.SIGINT)
+        self.assertNotEqual(0, asking.wait(60))
+        self.wait_for(
+            lambda: (
+                'disconnected by' in self.sshd.log.read_text()
+                or 'Connection closed' in self.sshd.log.read_text()
+            )
+        )
+
+    def wait_for(self, predicate: Callable[[], object]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 60
+        while not predicate():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
 
     def test_no_ssh(self) -> None:
         """The operator's machine has none."""
