@@ -15,6 +15,9 @@ from osc_migrate.task import Task
 
 # seconds for which the state of the services is taken for true
 _CURRENT = 3.0
+# seconds between two heartbeats (report_interval)
+_BEAT = 10.0
+_DOWN = 'nova-compute of '
 
 
 class Hosts:
@@ -35,10 +38,18 @@ class Hosts:
 
     def aimed(self, task: Task) -> tuple[Task, str]:
         """See whether a move can begin now; see :func:`aimed`."""
-        now = self._clock()
-        if self._read and (self._at is None or now - self._at >= _CURRENT):
-            self._known, self._at = self._read(), now
+        self._renew(_CURRENT)
         return aimed(task, self._known)
+
+    def told(self, task: Task) -> Task:
+        """Say of a move under way that it stands still; see :func:`told`."""
+        self._renew(_BEAT)
+        return told(task, self._known)
+
+    def _renew(self, seconds: float) -> None:
+        now = self._clock()
+        if self._read and (self._at is None or now - self._at >= seconds):
+            self._known, self._at = self._read(), now
 
 
 def aimed(task: Task, hosts: Mapping[str, model.Host]) -> tuple[Task, str]:
@@ -54,14 +65,31 @@ def aimed(task: Task, hosts: Mapping[str, model.Host]) -> tuple[Task, str]:
         move = dataclasses.replace(move, destination=None)
         refused = task.refused | {there.name}
         task = dataclasses.replace(task, move=move, refused=refused)
-    source = hosts.get(move.source)
+    if move.migration_type is model.MigrationType.EVACUATE:
+        return task, ''
+    return task, _down(hosts.get(move.source))
+
+
+def told(task: Task, hosts: Mapping[str, model.Host]) -> Task:
+    """Say that a host of a move under way is down, or no longer."""
+    move = task.move
+    is_own = task.reason.startswith(_DOWN)
     if (
-        source is not None
-        and (source.state != 'up' or source.forced_down)
-        and move.migration_type is not model.MigrationType.EVACUATE
+        not task.phase.holds_slot
+        or (task.reason and not is_own)
+        or move.migration_type is model.MigrationType.EVACUATE
     ):
-        return task, (
-            f'nova-compute of {source.name} is down since its last heartbeat '
-            f'at {source.updated_at} UTC'
-        )
-    return task, ''
+        return task
+    whys = [
+        _down(hosts.get(name or ''))
+        for name in (move.source, task.destination)
+    ]
+    reason = next(filter(None, whys), '')
+    return dataclasses.replace(task, reason=reason)
+
+
+def _down(host: model.Host | None) -> str:
+    if host is None or (host.state == 'up' and not host.forced_down):
+        return ''
+    seen = (host.updated_at or 'unknown').partition('.')[0]
+    return f'{_DOWN}{host.name} is down, last heartbeat {seen} UTC'

@@ -80,7 +80,11 @@ class TestComputes(drains.DrainTest):
         """Interrupted twice, it leaves; the same command ends it later."""
         running, _ = self.begun()
         self.lab_host('kill', 'compute-1')
-        self.wait_until_down('compute-1')
+        self.wait_for(
+            lambda: 'compute-1 is down, last' in running.output()[1],
+            120,
+            'nobody says that the host is down',
+        )
         for _ in range(2):
             running.process.send_signal(signal.SIGINT)
             self.wait_for(

@@ -6,6 +6,7 @@ from oslotest import base
 from osc_migrate import executor
 from osc_migrate import hosts
 from osc_migrate import testing
+from osc_migrate.task import Phase
 from osc_migrate.task import Task
 from tests.property import matter
 from tests.unit import scenes
@@ -53,6 +54,41 @@ class AimedTest(base.BaseTestCase):
         task = scenes.pending(way=scenes.EVACUATE)
         _, why = self.aimed(task, name='compute-1', state='down')
         self.assertEqual('', why)
+
+
+class ToldTest(base.BaseTestCase):
+    def told(self, task: Task, *down: str) -> str:
+        """Return the reason of a move while some hosts are down."""
+        known = {
+            name: testing.host(name, state='down' if name in down else 'up')
+            for name in ('compute-1', 'compute-2')
+        }
+        return hosts.told(task, known).reason
+
+    def test_a_host_that_is_down_is_named(self) -> None:
+        """The source or the destination; and no longer when it is back."""
+        task = scenes.task(Phase.RUNNING)
+        self.assertEqual('', self.told(task))
+        for name in ('compute-1', 'compute-2'):
+            said = self.told(task, name)
+            self.assertEqual(
+                f'nova-compute of {name} is down, last heartbeat '
+                '2026-01-01T00:00:00 UTC',
+                said,
+            )
+            again = scenes.task(Phase.RUNNING, reason=said)
+            self.assertEqual(said, self.told(again, name))
+            self.assertEqual('', self.told(again))
+
+    def test_other_reasons_count_more(self) -> None:
+        """And what waits, is over, or is evacuated is left alone."""
+        for task in (
+            scenes.task(Phase.ABORTING, reason='late'),
+            scenes.pending(),
+            scenes.task(Phase.DONE),
+            scenes.task(way=scenes.EVACUATE),
+        ):
+            self.assertEqual(task.reason, self.told(task, 'compute-1'))
 
 
 class BeginTest(test_executor.ExecutorTest):
