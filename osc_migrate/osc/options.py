@@ -199,10 +199,11 @@ def add_escalation(parser: argparse.ArgumentParser) -> None:
         'least two GiB (default: 150)',
     )
     group.add_argument(
-        '--no-reset-state',
-        action='store_true',
-        help='Leave a server in ERROR that a failed live migration put '
-        'there although its guest still runs',
+        '--reset-state',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='Call a server active again that a failed live migration left in '
+        'ERROR although its guest runs, as it was before (default: yes)',
     )
 
 
@@ -216,7 +217,7 @@ def policy(parsed_args: argparse.Namespace) -> 'task_module.Policy':
         on_stall=task.OnStall(parsed_args.on_stall),
         max_pause=parsed_args.max_pause,
         allow_cold=may_stop or getattr(parsed_args, 'method', '') == 'cold',
-        reset_state=not parsed_args.no_reset_state,
+        reset_state=parsed_args.reset_state,
         deadlines=task.Deadlines(running_per_gib=parsed_args.timeout_per_gib),
     )
 
