@@ -66,9 +66,10 @@ def fitting(tasks: Sequence[Task], width: int, height: int) -> list[Task]:
     return chosen
 
 
-def detail(task: Task) -> str:
+def detail(task: Task, times: str = '') -> str:
     """Write the second line of a task: how it gets on, or why it does not."""
-    return '; '.join(filter(None, (report.figures(task), task.reason)))
+    seen = ', '.join(filter(None, (report.figures(task), times)))
+    return '; '.join(filter(None, (seen, task.reason)))
 
 
 def draw(
@@ -146,19 +147,21 @@ def _narrow(
 ) -> list[Any]:
     """Draw a line for each, and a second one for what runs."""
     number = 0 if selected is None else len(str(len(tasks))) + 1
-    free = width - number - 14 - 5 - 6
+    kind = max(len(outcome.migration_type(task)) for task in tasks)
+    free = width - number - kind - 14 - 5 - 7
     where = min(_longest(map(_where, tasks)), free * 55 // 100)
     server = min(_longest(map(_name, tasks)), free - where - 8)
     bar = max(6, min(24, free - where - server))
-    widths = (number, server, 14, where, bar, 5)
-    headings = ('', 'Server', 'Phase', 'From -> To', 'Done', '')
+    widths = (number, server, kind, 14, where, bar, 5)
+    headings = ('', 'Server', 'Type', 'Phase', 'From -> To', 'Done', '')
     parts: list[Any] = []
     for index, task in enumerate(tasks, 1):
-        grid = _grid(headings if index == 1 else ('',) * 6, widths)
+        grid = _grid(headings if index == 1 else ('',) * 7, widths)
         share = _share(task)
         grid.add_row(
             _number(task, index, selected),
             _name(task),
+            outcome.migration_type(task),
             report.phase(task),
             _where(task),
             _bar(share, bar) or report.elapsed(task, now)[0],
@@ -166,10 +169,8 @@ def _narrow(
             style=_style(task, selected),
         )
         parts.append(grid)
-        if detail(task):
-            more = detail(task)
-            if share is not None:
-                more += ', ' + ' / '.join(report.elapsed(task, now))
+        times = '' if share is None else ' / '.join(report.elapsed(task, now))
+        if more := detail(task, times):
             parts.append(_line(' ' * (number + 2) + more, 'dim'))
     return parts
 

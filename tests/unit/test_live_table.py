@@ -66,17 +66,21 @@ class DrawingTest(base.BaseTestCase):
             'Migrations: 1 running, 1 queued, 1 completed', lines[0]
         )
         self.assertEqual(
-            ['Server', 'Phase', 'From', '->', 'To', 'Done'], lines[1].split()
+            ['Server', 'Type', 'Phase', 'From', '->', 'To', 'Done'],
+            lines[1].split(),
         )
         self.assertRegex(
-            lines[2], '^ *web +running +compute-1 -> compute-2 ━+╸? +75 %$'
+            lines[2],
+            '^ *web +live +running +compute-1 -> compute-2 ━+╸? +75 %$',
         )
         self.assertEqual(
             'converges in about 40 s, 1.0 GiB of 4.0 GiB left, 100 MiB/s, '
             '20 s / 50 s',
             lines[3].strip(),
         )
-        self.assertRegex(lines[4], 'next +queued +compute-1 -> compute-2 20 s')
+        self.assertRegex(
+            lines[4], 'next +live +queued +compute-1 -> compute-2 20 s'
+        )
         self.assertEqual(5, len(lines))
         self.assertLessEqual(max(map(len, lines)), 80)
 
@@ -104,8 +108,8 @@ class DrawingTest(base.BaseTestCase):
         lines = drawn(tasks)
         self.assertEqual(22, len(lines))
         for number, line in enumerate(lines[2:6], 1):
-            self.assertRegex(line, f'web-{number} +running')
-        self.assertRegex(lines[6], 'web-5 +queued')
+            self.assertRegex(line, f'web-{number} +live +running')
+        self.assertRegex(lines[6], 'web-5 +live +queued')
         self.assertEqual('and 181 more: 181 queued', lines[-1])
 
     def test_trouble_comes_before_the_queue(self):
@@ -117,7 +121,7 @@ class DrawingTest(base.BaseTestCase):
                 ended(Phase.DONE, 'completed', name='good'),
             ]
         )
-        self.assertRegex(lines[2], 'bad +error')
+        self.assertRegex(lines[2], 'bad +live +error')
         self.assertEqual('no room', lines[3].strip())
         self.assertNotIn('good', ''.join(lines))
 
@@ -161,13 +165,14 @@ class PictureTest(base.BaseTestCase):
         )
         text = plain.export_text()
         for wanted in (
-            'database running .* 49 %',
-            'will not converge at this rate, 521 MiB of 1.0 GiB left',
+            'database live running .* 49 %',
+            'will not converge at this rate, 521 MiB of 1.0 GiB left, '
+            '119 MiB/s, > 1 min 12 s / 1 min 21 s; pa',
             'converges in about 48 s, 1.6 GiB of 4.0 GiB left, 35 MiB/s',
-            'batch +migrating',
-            'cache +error',
-            'mail +failed .*\n +compute_pre_live_migration on compute-3:',
-            'web-4 +queued +compute-1 -> compute-3 1 min 19 s',
+            'batch +cold +migrating',
+            'cache +live +error',
+            'mail +live +failed .*\n +compute_pre_live_migration on comp',
+            'web-4 +live +queued +compute-1 -> compute-3 1 min 19 s',
         ):
             self.assertRegex(text, wanted)
 
