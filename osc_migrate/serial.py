@@ -20,9 +20,9 @@ from osc_migrate import exceptions
 from osc_migrate import model
 
 FORMAT = 'osc-migrate-snapshot'
-VERSION = 2
-# what a snapshot of an older version does not say
-_ADDED: dict[int, dict[str, Any]] = {1: {'probes': {}}}
+VERSION = 1
+# what a snapshot of an older release does not say
+_ADDED: dict[str, Any] = {'probes': {}}
 
 T = TypeVar('T')
 
@@ -150,15 +150,14 @@ def load_snapshot(path: str) -> model.Snapshot:
             f'{path} is not a snapshot of this tool; write one with: '
             'openstack server migration preflight --save-snapshot FILE'
         )
-    if (version := document.get('version')) not in (*_ADDED, VERSION):
+    if document.get('version') != VERSION:
         raise exceptions.InvalidSnapshot(
-            f'{path} has the format version {version!r}, '
+            f'{path} has the format version {document.get("version")!r}, '
             f'this release reads {VERSION}; upgrade osc-migrate or take the '
             'snapshot again'
         )
     try:
-        found = {**_ADDED.get(version, {}), **document['snapshot']}
-        return from_json(model.Snapshot, found)
+        return from_json(model.Snapshot, {**_ADDED, **document['snapshot']})
     except (
         AttributeError,
         LookupError,
