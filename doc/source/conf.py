@@ -47,6 +47,11 @@ man_pages = [
             'say which servers can move, how, where to, and why not',
         ),
         (
+            'compare',
+            'compute-compare',
+            'show two compute hosts side by side',
+        ),
+        (
             'watch',
             'server-migration-watch',
             'follow migrations until they end',
