@@ -21,6 +21,9 @@ SURE = 1.3  # standard errors, more of them where sizes are few
 LEVEL = 0.022  # a pass that surely shrinks by less is level
 WORTHWHILE = 0.5  # but not if all of them shrink by this much together
 FALLING = 0.02  # one that surely shrinks by more is falling
+CHANGED = 0.65  # the share of the rate before that shows another one
+LATELY, BESIDE, ASIDE = 32, 3, 5  # moments that tell it: all, on each side
+AFRESH, AGAIN = 3, 8  # sizes at one rate that say enough; if it fell
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -237,3 +240,43 @@ def draw_trend(sizes: list[Size], now: float) -> Trend:
         count=len(sizes),
         span=sizes[-1].before - sizes[0].before,
     )
+
+
+def stay_level(
+    moments: list[Moment], sizes: list[Size], steps: list[Step]
+) -> bool:
+    """Whether level passes are so at the present rate, too.
+
+    Passes grow where another copy takes a share of the link, and look level
+    for a while when it does no longer. Both pass.
+    """
+    # zero pages make the first pass look slow
+    index, share = _find_change(moments, steps[0].index)
+    if CHANGED < share < 1 / CHANGED:
+        return True
+    now, is_slower = steps[-1].before, share < 1
+    before = [size for size in sizes if size.index <= index]
+    if is_slower and len(before) >= AGAIN and draw_trend(before, now).is_level:
+        return True
+    since = [size for size in sizes if size.index > index + 1]
+    enough = len(since) >= (AGAIN if is_slower else AFRESH)
+    return enough and draw_trend(since, now).is_level
+
+
+def _find_change(moments: list[Moment], begin: int) -> tuple[int, float]:
+    """Return where the rate changed most of late, and to what share."""
+    change = (begin, 1.0)
+    begin = max(begin, len(moments) - LATELY)
+    for index in range(begin + BESIDE, len(moments) - BESIDE):
+        before = _rate(moments[max(begin, index - ASIDE) : index + 1])
+        after = _rate(moments[index : index + ASIDE + 1])
+        if before and after:
+            share = after / before
+            if abs(math.log(share)) > abs(math.log(change[1])):
+                change = (index, share)
+    return change
+
+
+def _rate(moments: list[Moment]) -> float:
+    seconds = moments[-1].at - moments[0].at
+    return sent(moments[0], moments[-1]) / seconds if seconds > 0 else 0.0

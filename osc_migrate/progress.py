@@ -278,9 +278,15 @@ def _judge_memory(seen: Progress, moments: list[passes.Moment]) -> Progress:
         return _unknown(seen, f'only {len(sizes)} passes are measured yet')
     if len(sizes) < needed:
         return _converging(seen, 'what remains has only fallen', None)
-    few = passes.draw_trend(sizes[-FEW:], steps[-1].before)
-    many = passes.draw_trend(sizes[-MOST:], steps[-1].before)
-    return _judge_trends(seen, few, many, only_falls=only_falls)
+    now = steps[-1].before
+    few = passes.draw_trend(sizes[-FEW:], now)
+    many = passes.draw_trend(sizes[-MOST:], now)
+    judged = _judge_trends(seen, few, many, only_falls=only_falls)
+    if judged.verdict is Verdict.NOT_CONVERGING and not passes.stay_level(
+        moments, sizes[-MOST:], steps
+    ):
+        return _unknown(judged, f'{judged.reason}, but the rate has changed')
+    return judged
 
 
 def _share_of_refresh(moments: list[passes.Moment]) -> float:

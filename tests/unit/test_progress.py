@@ -243,6 +243,31 @@ class PassesTest(base.BaseTestCase):
         self.assertIn(Verdict.CONVERGING, said)
         self.assertIs(Verdict.NOT_CONVERGING, said[-1])
 
+    def test_a_link_that_is_shared_for_a_while_condemns_nothing(self):
+        """At half the rate passes grow; that says little, then and later."""
+        whole, half = shrinking(150, 0.93)[:6], shrinking(220, 0.99)[:3]
+        samples = saw_teeth(*whole, *half, *shrinking(140, 0.93))
+        began = 192 + sum(whole)
+        late = 0.0
+        for number, look in enumerate(samples):
+            sent = look.memory_processed / MIB
+            if began < sent < began + sum(half):
+                late += (sent - samples[number - 1].memory_processed / MIB) / 8
+            samples[number] = dataclasses.replace(look, at=look.at + late)
+        said = verdicts(samples)
+        self.assertNotIn(Verdict.NOT_CONVERGING, said)
+        self.assertIs(Verdict.CONVERGING, said[-1])
+
+    def test_an_endless_one_stays_so_when_its_link_is_shared(self):
+        samples = [
+            dataclasses.replace(look, at=look.at + max(0, look.at - 150))
+            for look in saw_teeth(*[84] * 30)
+        ]
+        said = verdicts(samples)
+        first = said.index(Verdict.NOT_CONVERGING)
+        self.assertLess(samples[first].at, 90)
+        self.assertEqual({Verdict.NOT_CONVERGING}, set(said[first:]))
+
     def test_zero_pages_hide_the_size_of_the_second_pass(self):
         """It counts for nothing, or the third would seem to be larger."""
         first = [seen(5, 30, 120), seen(10, 60, 60)]
