@@ -102,7 +102,8 @@ class WatchMigrations(command.Command):
         code = _conclude(ended, parsed_args)
         if not is_left:
             return code
-        if is_interrupted or not all(one.is_ended for one in ended):
+        is_all = bool(ended) and all(one.is_ended for one in ended)
+        if is_interrupted or not is_all:
             _say(
                 'Migrations go on in Nova without this watch. To attach '
                 f'again: {_again(parsed_args)}'

@@ -183,7 +183,7 @@ class TestTerminal(watching.WatchTest):
         self.assertEqual(4, terminal.process.wait(30))
         self.assertTrue(terminal.is_restored())
         self.wait_for_status('quick', 'running')
-        result = self.openstack('server migration watch quick --timeout 2')
+        result = self.openstack('server migration watch quick --timeout 8')
         self.assertEqual(4, result.code, result)
         self.assertRegex(
             result.stdout, 'quick +live +compute-1 -> compute-3 +under way '
