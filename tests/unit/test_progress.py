@@ -474,7 +474,7 @@ class TraceTest(base.BaseTestCase):
 
     def replayed(self, name: str) -> list[dict[str, Any]]:
         path = TRACES / f'simulated-{name}.jsonl'
-        return list(replay.replay(replay.read(str(path))))
+        return list(replay.replay(replay.read(str(path), self.fail)))
 
     def test_endless_ones_are_recognised(self):
         for name, seconds in (
@@ -553,7 +553,7 @@ class ReplayTest(base.BaseTestCase):
             self.assertEqual(0, code)
             self.assertEqual('unknown', lines[0]['verdict'])
 
-    def test_a_bad_line_is_named(self):
+    def test_a_bad_line_is_named_and_left_out(self):
         for bad, why in (
             ('{"at": 1', 'delimiter'),
             ('[1]', 'not a JSON object'),
@@ -562,9 +562,10 @@ class ReplayTest(base.BaseTestCase):
             ('{"at": NaN}', '"at" is not a number'),
             ('[' * 100000, 'recursion'),
         ):
-            code, lines, complaint = self.run_on('{"at": 0}\n' + bad)
+            text = '{"at": 0}\n' + bad + '\n{"at": 5}\n'
+            code, lines, complaint = self.run_on(text)
             self.assertEqual(2, code)
-            self.assertEqual(1, len(lines))
+            self.assertEqual([0, 5], [line['at'] for line in lines])
             self.assertIn('FILE:2: ', complaint)
             self.assertIn(why, complaint)
             self.assertEqual(1, complaint.count('\n'))
