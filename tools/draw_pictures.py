@@ -4,7 +4,8 @@
 ``python tools/draw_pictures.py`` draws them all. In the cloud that
 ``OS_CLOUD`` names, a lab for example, ``... record watch SECONDS`` records
 what a watch shows after some time, and ``... record drain SECONDS`` drains
-compute-1 and records what is shown then; ``lab/demo.yaml`` is made for that.
+compute-1 and records what is shown then. ``lab/demo.yaml`` is made for that,
+with ``max_concurrent_live_migrations: 4``, or Nova lets one wait for another.
 """
 
 from collections.abc import Callable
