@@ -60,6 +60,9 @@ class Source(Protocol):
     def action(self, server_id: str, request_id: str) -> InstanceAction:
         """Return a request for a server with its events."""
 
+    def topology(self, server_id: str) -> model.Topology | None:
+        """Return the topology of a server, ``None`` if Nova hides it."""
+
     def ask(self, request: Request) -> Answer:
         """Send a request, once."""
 
@@ -154,6 +157,10 @@ class PacedCloud:
         """Return the requests that a migration is about, with events."""
         found = self._turn(lambda: self._cloud.requests_of(record))
         return tuple(self._action(record.server_id, one) for one in found)
+
+    def topology(self, server_id: str) -> model.Topology | None:
+        """Return the topology of a server, ``None`` if Nova hides it."""
+        return self._turn(lambda: self._cloud.topology(server_id))
 
     def _action(self, server_id: str, request_id: str) -> InstanceAction:
         return self._turn(lambda: self._cloud.action(server_id, request_id))

@@ -106,11 +106,22 @@ def _ordered(
     return sorted(
         entries,
         key=lambda e: (
+            -_largest_cell(e.server) if order == 'largest' else 0,
             sign * e.server.flavor.ram,
             sign * e.server.flavor.vcpus,
             e.server.name,
         ),
     )
+
+
+def _largest_cell(server: model.Server) -> int:
+    """Return the memory of the largest NUMA cell in MiB, 0 without one.
+
+    It comes before all memory that may lie anywhere, as it fits into the
+    fewest places.
+    """
+    cells = server.topology.cells if server.topology else ()
+    return max((cell.memory_mb for cell in cells), default=0)
 
 
 def _choose(
@@ -267,3 +278,13 @@ def _most_telling(findings: Iterable[Finding]) -> list[Finding]:
             (finding.check, finding.destination, finding.message), finding
         )
     return list(seen.values())
+
+
+def is_waiting(plan: Plan) -> bool:
+    """Whether some server is only busy, and might move later."""
+    # in one way or another: a paused server never moves cold
+    waiting = {s.server.id for s in plan.report.servers if s.method == 'wait'}
+    return any(
+        server.id in waiting or all(finding.is_transient for finding in found)
+        for server, found in plan.stranded.items()
+    )

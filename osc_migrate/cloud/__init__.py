@@ -15,6 +15,7 @@ from osc_migrate.account import InstanceAction
 from osc_migrate.cloud import actions
 from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
+from osc_migrate.cloud import details
 from osc_migrate.cloud import history as history_module
 from osc_migrate.cloud import placement
 from osc_migrate.cloud import survey
@@ -155,6 +156,22 @@ class Cloud:
         roots = [host.hypervisor_id] if host.hypervisor_id else []
         trees = [provider.id for provider in host.providers or ()]
         return placement.allocations(self._link, trees or roots)
+
+    def traits(self, host: model.Host) -> frozenset[str]:
+        """Return the traits of a host that Placement has now, if it tells."""
+        return placement.traits(self._link, host.hypervisor_id)
+
+    def usage(self, host: model.Host) -> dict[str, tuple[int, int]]:
+        """Return used and total of each resource class of a host itself."""
+        return placement.usage(self._link, host.hypervisor_id)
+
+    def topology(self, server_id: str) -> model.Topology | None:
+        """Return the topology of a server, ``None`` if Nova hides it."""
+        return details.topology(self._link, server_id)
+
+    def topologies(self, host: str) -> dict[str, tuple[str, model.Topology]]:
+        """Return name and topology of those servers of a host with one."""
+        return details.topologies_on(self._link, host)
 
     def ask(self, request: Request) -> Answer:
         """Send a request to Nova, once."""

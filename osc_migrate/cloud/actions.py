@@ -103,12 +103,16 @@ _REQUESTS: Mapping[Action, Callable[[connection.Connection, Request], Any]] = {
 def disable(
     link: connection.Connection, service_id: str, reason: str
 ) -> str | None:
-    """Disable a compute service with a reason; return the request's id.
+    """Disable a compute service, with a reason or none.
+
+    :return: the id of the request
 
     :raises CloudError: and its kinds
     """
     with connection.translated(f'PUT /os-services/{service_id}'):
         services = link.compute(SERVICES).services
+        if not reason:
+            return _request_id(services.disable(service_id))
         return _request_id(services.disable_log_reason(service_id, reason))
 
 

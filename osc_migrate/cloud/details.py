@@ -11,6 +11,7 @@ import dataclasses
 from typing import Any
 
 from osc_migrate import model
+from osc_migrate.cloud import compute
 from osc_migrate.cloud import connection
 from osc_migrate.cloud import network
 from osc_migrate.cloud import reading
@@ -104,6 +105,41 @@ def _topology(link: connection.Connection, server_id: str) -> model.Topology:
         ),
         pagesize_kb=known.get('pagesize_kb'),
     )
+
+
+def topologies_on(
+    link: connection.Connection, host: str
+) -> dict[str, tuple[str, model.Topology]]:
+    """Return name and topology of the servers of a host that have one.
+
+    :raises CloudError: Nova does not answer
+    """
+    with reading.begin(link) as reader:
+        bodies = [
+            body
+            for body in compute.servers(link, host=host)
+            if _has_topology(body)
+        ]
+        found = reader.optional_all(
+            'topologies',
+            {
+                body['id']: reader.start(_topology, body['id'])
+                for body in bodies
+            },
+        )
+    names = {body['id']: body['name'] for body in bodies}
+    return {one: (names[one], known) for one, known in found.items()}
+
+
+def topology(
+    link: connection.Connection, server_id: str
+) -> model.Topology | None:
+    """Return the topology of a server, ``None`` if Nova does not tell.
+
+    :raises CloudError: Nova does not answer
+    """
+    with reading.begin(link) as reader:
+        return reader.optional('topology', reader.start(_topology, server_id))
 
 
 def _shares(link: connection.Connection, server_id: str) -> tuple[str, ...]:

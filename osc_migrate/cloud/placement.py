@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import dataclasses
 from typing import Any
 
+from osc_migrate import exceptions
 from osc_migrate import model
 from osc_migrate.cloud import connection
 
@@ -87,6 +88,51 @@ def allocations(
             by_provider = found.setdefault(consumer, {})
             by_provider[provider_id] = allocation['resources']
     return found
+
+
+def traits(
+    link: connection.Connection, provider_id: str | None
+) -> frozenset[str]:
+    """Return the traits of a provider; none where Placement is not told.
+
+    :raises CloudError: Placement does not answer
+    """
+    if provider_id is None:
+        return frozenset()
+    try:
+        found = link.get(
+            'placement',
+            f'/resource_providers/{provider_id}/traits',
+            microversion=MICROVERSION,
+        )
+    except exceptions.Forbidden:
+        return frozenset()
+    return frozenset(found['traits'])
+
+
+def usage(
+    link: connection.Connection, provider_id: str | None
+) -> dict[str, tuple[int, int]]:
+    """Return used and total of each class; nothing where it is not told.
+
+    The total is what there is, without any overcommit.
+
+    :raises CloudError: Placement does not answer
+    """
+    if provider_id is None:
+        return {}
+    path = f'/resource_providers/{provider_id}'
+    try:
+        used, known = (
+            link.get('placement', f'{path}/{what}', microversion=MICROVERSION)
+            for what in ('usages', 'inventories')
+        )
+    except exceptions.Forbidden:
+        return {}
+    return {
+        name: (used['usages'].get(name, 0), one['total'])
+        for name, one in known['inventories'].items()
+    }
 
 
 def with_providers(

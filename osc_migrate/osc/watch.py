@@ -21,6 +21,7 @@ from osc_migrate.osc import options
 from osc_migrate.osc import screen
 
 if typing.TYPE_CHECKING:
+    from osc_migrate import pacing as pacing_module
     from osc_migrate import past as past_module
     from osc_migrate import watch as watch_module
     from osc_migrate.outcome import Outcome
@@ -47,8 +48,9 @@ class WatchMigrations(command.Command):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         if not (parsed_args.server or parsed_args.host or parsed_args.all):
             self._parser.error('name servers, or give --host HOST or --all')
-        if parsed_args.since and not parsed_args.past:
-            self._parser.error('--since goes with --past only')
+        for option in ('since', 'topology'):
+            if getattr(parsed_args, option) and not parsed_args.past:
+                self._parser.error(f'--{option} goes with --past only')
         with _terminable():
             if parsed_args.past:
                 return self._tell_past(parsed_args)
@@ -68,7 +70,10 @@ class WatchMigrations(command.Command):
         ended = past.summed_up(cloud, wanted, since=_since(parsed_args.since))
         if not ended:
             _say('No migration has ended since then.')
-        return _conclude(ended, parsed_args)
+        code = _conclude(ended, parsed_args)
+        if parsed_args.topology:
+            _tell_topologies(cloud, ended, parsed_args)
+        return code
 
     def _follow(self, parsed_args: argparse.Namespace) -> int:
         """Follow what is under way, and sum up how it ended."""
@@ -213,6 +218,12 @@ def _add_past(parser: argparse.ArgumentParser) -> None:
         help='With --past: ISO 8601 time, UTC unless it says otherwise '
         '(default: a day ago)',
     )
+    group.add_argument(
+        '--topology',
+        action='store_true',
+        help='With --past: also the NUMA topology that each server has now, '
+        'one request each; Nova keeps none of before',
+    )
 
 
 def _moment(text: str) -> datetime.datetime:
@@ -289,6 +300,25 @@ def _conclude(
         print('\n'.join(write(ended)))
         print(report.counted(one.result for one in ended), flush=True)
     return access.EMPTY if all(one.is_good for one in ended) else access.LEFT
+
+
+def _tell_topologies(
+    cloud: 'pacing_module.PacedCloud',
+    ended: Sequence['Outcome'],
+    parsed_args: argparse.Namespace,
+) -> None:
+    """Say what the servers have now; Nova keeps nothing of before."""
+    from osc_migrate import report
+    from osc_migrate import topology
+
+    names = {one.server_id: one.name for one in ended}
+    for server_id, name in names.items():
+        shape = topology.shape(cloud.topology(server_id))
+        if parsed_args.format == 'json':
+            said = {'server_id': server_id, 'server': name, 'has': shape}
+            report.JsonLines(sys.stdout).write('topology', said)
+        else:
+            print(f'{name} has now: {shape}', flush=True)
 
 
 def _say(text: str) -> None:

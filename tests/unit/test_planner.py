@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans: which server, how, where to, in which order, and who must stay."""
 
+import dataclasses
+
 from oslotest import base
 
 from osc_migrate import checks
@@ -142,6 +144,37 @@ class PlanTest(PlannerTest):
             ],
             self.moves(cloud(servers, 1300, 1200)),
         )
+
+    def test_the_largest_cell_goes_before_all(self):
+        """What must lie in one cell of a host fits into the fewest places."""
+
+        def with_cells(name, *sizes):
+            cells = tuple(
+                model.NumaCell(
+                    vcpus=frozenset({number}),
+                    memory_mb=size,
+                    host_node=number,
+                    cpu_pinning={},
+                )
+                for number, size in enumerate(sizes)
+            )
+            return dataclasses.replace(
+                server(name, sum(sizes)),
+                topology=model.Topology(cells=cells, pagesize_kb=None),
+            )
+
+        servers = [
+            server('a', 1000),
+            with_cells('b', 300, 300),
+            with_cells('c', 400),
+        ]
+        for order, names in (
+            ('largest', 'cba'),
+            ('smallest', 'cba'),
+            ('name', 'abc'),
+        ):
+            moves = self.moves(cloud(servers, 4096), order=order)
+            self.assertEqual(names, ''.join(name for name, _, _ in moves))
 
     def test_or_in_another_order(self):
         servers = [server('b', 600), server('a', 1000), server('c', 800)]
