@@ -13,13 +13,16 @@ import dataclasses
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
+from osc_migrate import handover
 from osc_migrate import leftovers
 from osc_migrate import model
 from osc_migrate import planner
+from osc_migrate import reservation as reservation_module
 from osc_migrate import resumption
 from osc_migrate import selection as selection_module
 from osc_migrate import token as token_module
-from osc_migrate.checks import Finding
+from osc_migrate.emptying import Options as Options
+from osc_migrate.emptying import Result as Result
 from osc_migrate.task import Phase
 from osc_migrate.task import Task
 
@@ -31,63 +34,12 @@ _REFUSALS = 2
 _RECORD = 1.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to drain.
-
-    ``to`` restricts the destinations; with ``is_scheduled`` Nova chooses
-    among them all. ``ignore`` holds ids of checks that only warn. With
-    ``is_fenced`` the caller vouches that the host is off, or its servers
-    would run twice on the same disks once they are evacuated.
-    """
-
-    method: str = 'auto'
-    allow_cold: bool = False
-    to: frozenset[str] = frozenset()
-    is_scheduled: bool = False
-    is_fenced: bool = False
-    order: str = 'largest'
-    ignore: frozenset[str] = frozenset()
-    selection: selection_module.Selection = dataclasses.field(
-        default_factory=selection_module.Selection
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a drain ended.
-
-    ``stranded`` are the servers that were not tried, with the findings that
-    forbid it. ``is_interrupted`` says that moves were not begun, and
-    ``is_reopened`` that it was because somebody had enabled the host.
-    ``is_everything`` is false if only chosen servers were meant.
-    """
-
-    host: str
-    tasks: tuple[Task, ...]
-    stranded: Mapping[model.Server, tuple[Finding, ...]]
-    leftovers: tuple[leftovers.Leftover, ...]
-    is_interrupted: bool
-    is_reopened: bool = False
-    is_everything: bool = True
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is left that will not go by itself."""
-        return all(left.is_expected for left in self.leftovers)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether no server was broken on its way, here or elsewhere."""
-        bad = (Phase.FAILED, Phase.STUCK)
-        return all(task.phase not in bad for task in self.tasks)
-
-
 class Drain:
     """The drain of one host.
 
     ``snapshot`` is that of the beginning; one with probes of hosts may be
-    put in its place.
+    put in its place. ``reservation``, if there is one, is the Nova that the
+    executor asks; ``before`` holds the servers as last seen on the host.
 
     :raises HostNotFound: there is no host of exactly this name
     :raises CloudError: Nova does not answer
@@ -101,9 +53,15 @@ class Drain:
     ) -> None:
         self._cloud = cloud
         self._options = options or Options()
-        self.snapshot = self._as_fenced(cloud.snapshot(host=host), host)
-        self.host = self.snapshot.hosts[host]
+        snapshot = self._as_fenced(cloud.snapshot(host=host), host)
+        self.host = snapshot.hosts[host]
         self.token = token_module.read(self.host.disabled_reason)
+        to = self._options.to if self._options.is_reserved else None
+        self.reservation = reservation_module.make(
+            cloud, snapshot, self.host, to=to, is_ours=self.is_ours
+        )
+        self.before: dict[str, model.Server] = {}
+        self.snapshot = self._as_open(snapshot)
         # named servers that are not on the host, or no longer, and where
         self.away: dict[str, str | None] = {}
         self._selection = self._resolved()
@@ -141,9 +99,20 @@ class Drain:
             snapshot, hosts={**snapshot.hosts, host: fenced}
         )
 
+    def _as_open(self, snapshot: model.Snapshot) -> model.Snapshot:
+        """Show a reserved destination as our requests find it.
+
+        What the servers have here is kept, to compare it afterwards.
+        """
+        self.before |= {s.id: s for s in snapshot.servers_on(self.host.name)}
+        if self.reservation is None:
+            return snapshot
+        return handover.opened(snapshot, self.reservation.host)
+
     def _as_probed(self, snapshot: model.Snapshot) -> model.Snapshot:
         """Add what hosts said at the beginning: all that is known of them."""
-        return dataclasses.replace(snapshot, probes=self.snapshot.probes)
+        probes = self.snapshot.probes
+        return self._as_open(dataclasses.replace(snapshot, probes=probes))
 
     def plan(
         self,
@@ -202,16 +171,20 @@ class Drain:
         host = services[self.host.name]
         known = token_module.read(host.disabled_reason)
         user_id = self.snapshot.user_id or ''
+        self.is_joined = known is not None
         if known is None:
-            self.is_joined = False
-            self.token = token_module.make(
+            token = token_module.make(
                 host, user=user, user_id=user_id, reason=reason
             )
         else:
-            self.is_joined = True
-            self.token = known.joined(user, user_id)
-        if self.token != known:
-            self.request_id = self._cloud.disable(host, str(self.token))
+            token = known.joined(user, user_id)
+        self.token, self.request_id = reservation_module.written(
+            self._cloud,
+            services,
+            host.name,
+            token=token,
+            reservation=self.reservation,
+        )
         if self._options.is_fenced:
             self._cloud.force_down(self.host)
         return self.token
@@ -224,10 +197,10 @@ class Drain:
         if len(task.refused) >= _REFUSALS and not options.to:
             return None
         try:
-            snapshot = self._cloud.snapshot(servers=[task.server_id])
+            seen = self._cloud.snapshot(servers=[task.server_id])
         except exceptions.ServerNotFound:
             return None
-        snapshot = self._as_probed(snapshot)
+        snapshot = self._as_probed(seen)
         # where it may only go to few hosts, one that failed is tried again
         hosts = (options.to or snapshot.hosts.keys()) - task.refused
         hosts = hosts or options.to
@@ -253,6 +226,15 @@ class Drain:
 
         :raises CloudError: Nova was out of reach for long
         """
+        if self.reservation is None:
+            return self._run(plan, executor)
+        assert self.token is not None, 'close() comes first'
+        with self.reservation.kept(executor, self.token):
+            return self._run(plan, executor)
+
+    def _run(
+        self, plan: planner.Plan, executor: executor_module.Executor
+    ) -> Result:
         self._stop = executor.stop
         tasks: dict[str, Task] = {}
         patience = executor.policy.deadlines.busy
@@ -318,7 +300,8 @@ class Drain:
         """
         services = self._cloud.services()
         self._see(services)
-        return services
+        kept = self.reservation
+        return services if kept is None else kept.opened(services)
 
     def _see(self, services: Mapping[str, model.Host]) -> None:
         own = services.get(self.host.name)
@@ -331,6 +314,8 @@ class Drain:
         limit = self._selection.limit
         if limit is not None and len(list(done)) >= limit:
             done = self._cloud.servers_on(self.host.name)
+        if self.reservation is not None:
+            self.reservation.inspect()
         snapshot = self._cloud.snapshot(host=self.host.name)
         self._see(snapshot.hosts)
         return self.plan(snapshot, done)
@@ -342,8 +327,8 @@ class Drain:
         executor: executor_module.Executor,
     ) -> bool:
         """Whether a server may yet move, or has a place here and arrives."""
-        if plan.moves or _is_waiting(plan):
-            return _is_waiting(plan)
+        if plan.moves or planner.is_waiting(plan):
+            return planner.is_waiting(plan)
         left = executor.patiently(lambda: self._leftovers(plan, tasks))
         return any(one.is_transient for one in left)
 
@@ -388,13 +373,3 @@ class Drain:
         users = {self.snapshot.user_id, *self.token.user_ids}
         since = self.token.since.removesuffix('Z')
         return record.created_at >= since and record.user_id in users
-
-
-def _is_waiting(plan: planner.Plan) -> bool:
-    """Whether some server is only busy, and might move later."""
-    # in one way or another: a paused server never moves cold
-    waiting = {s.server.id for s in plan.report.servers if s.method == 'wait'}
-    return any(
-        server.id in waiting or all(finding.is_transient for finding in found)
-        for server, found in plan.stranded.items()
-    )

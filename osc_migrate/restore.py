@@ -11,12 +11,11 @@ import dataclasses
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
+from osc_migrate import handover
 from osc_migrate import model
 from osc_migrate import planner
 from osc_migrate import token as token_module
 
-# nova-compute puts it on and takes it off some moments after the service
-_DISABLED = 'COMPUTE_STATUS_DISABLED'
 # of records whose servers arrived
 _ARRIVED = ('completed', 'confirmed')
 
@@ -44,6 +43,8 @@ def mark(
 ) -> tuple[model.Host, token_module.Token | None]:
     """Return a host's service and the mark of its drain.
 
+    Or the mark of the drain that it was reserved for, as a destination.
+
     :raises HostNotFound: there is no such host
     :raises InvalidInput: it is disabled, but not by a drain
     """
@@ -51,7 +52,8 @@ def mark(
     if host not in services:
         raise exceptions.HostNotFound(host, services)
     service = services[host]
-    token = token_module.read(service.disabled_reason)
+    reason = service.disabled_reason
+    token = token_module.read(reason) or token_module.read_reserved(reason)
     if token is None and service.status != 'enabled':
         raise exceptions.InvalidInput(
             f'{host} was disabled by somebody else '
@@ -67,18 +69,25 @@ def reopen(
 ) -> str:
     """Give a host's service back the state it had before its drain.
 
+    So is the destination that the drain reserved, if it died meanwhile.
+
     :return: a sentence that says what was done
     :raises CloudError: Nova refused
     """
+    given_back = ''
+    if token.reserves is not None:
+        given_back = handover.give_back(cloud, service.name, token.reserves)
     if token.was == 'enabled':
         cloud.enable(service)
         done = f'{service.name} is enabled again'
     else:
-        cloud.disable(service, token.reason or 'disabled before the drain')
+        cloud.disable(service, token.reason)
         done = (
             f'{service.name} was disabled before the drain and stays so; its '
-            f'reason is again: {token.reason}'
+            f'reason is again: {token.reason or "none"}'
         )
+    if given_back:
+        done += f'; {given_back}'
     if service.forced_down:
         done += (
             '; its service is forced down: when nova-compute runs again: '
@@ -144,21 +153,5 @@ def plan(
 
     :raises CloudError: Nova does not answer
     """
-    snapshot = cloud.snapshot(servers=server_ids)
-    opened = snapshot.hosts[host]
-    opened = dataclasses.replace(
-        opened,
-        status='enabled',
-        providers=opened.providers
-        and tuple(
-            dataclasses.replace(one, traits=one.traits - {_DISABLED})
-            for one in opened.providers
-        ),
-    )
-    snapshot = dataclasses.replace(
-        snapshot,
-        hosts={**snapshot.hosts, host: opened},
-        # Placement was asked while the host was disabled
-        candidates={},
-    )
+    snapshot = handover.opened(cloud.snapshot(servers=server_ids), host)
     return planner.plan(snapshot, to=[host])

@@ -2,6 +2,7 @@
 """What a drain says of its host: before, when it is closed, at the end."""
 
 import typing
+from typing import Any
 
 from osc_migrate.osc import access
 from osc_migrate.osc import options
@@ -11,7 +12,9 @@ if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
     from osc_migrate import limits as limits_module
     from osc_migrate import planner
+    from osc_migrate import reservation as reservation_module
     from osc_migrate import token as token_module
+    from osc_migrate import topology
 
 
 def show(
@@ -81,10 +84,82 @@ def _joining(host: str, token: 'token_module.Token') -> str:
     )
 
 
-def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
-    """Say how a drain ended, and return the exit code."""
+def compared(
+    cloud: Any, emptying: 'drain_module.Drain', result: 'drain_module.Result'
+) -> 'topology.Proof':
+    """Compare what the servers that were moved had with what they have."""
+    from osc_migrate import proof
+
+    hosts = emptying.snapshot.hosts
+    return proof.gather(cloud, result.tasks, emptying.before, hosts)
+
+
+def prove(proof: 'topology.Proof', voice: voices.Voice) -> None:
+    """Say what the moves changed for servers with a topology."""
+    from osc_migrate import topology
+
+    lines = topology.lines(proof)
+    if lines:
+        voice.say('\n'.join(lines))
+    for one in proof.comparisons:
+        voice.write('comparison', **topology.document(one))
+    for load in proof.loads:
+        voice.write('load', **topology.document(load))
+
+
+def release(
+    kept: 'reservation_module.Reservation', voice: voices.Voice
+) -> None:
+    """Say what a destination is, now that it is not reserved any more."""
+    if kept.said:
+        voice.say(kept.said, 'reservation', host=kept.host)
+
+
+def again(emptying: 'drain_module.Drain') -> str:
+    """Return the command that goes on with a drain."""
+    kept = emptying.reservation
+    to = f' --to {kept.host} --reserve' if kept is not None else ''
+    return f'openstack compute drain {emptying.host.name}{to}'
+
+
+def conclude(
+    result: 'drain_module.Result',
+    voice: voices.Voice,
+    *,
+    resume: str = '',
+    kept: 'reservation_module.Reservation | None' = None,
+    is_worse: bool = False,
+) -> int:
+    """Say how a drain ended, and return the exit code.
+
+    :param resume: the command that goes on
+    :param kept: the destination that was reserved, if one was
+    :param is_worse: whether a move changed what must not get worse
+    """
     from osc_migrate import report
 
+    _tell_leftovers(result, voice)
+    code, last = _end(result, resume)
+    if kept is not None and kept.strangers:
+        code, last = access.LEFT, kept.warning()
+    if is_worse and code == access.EMPTY:
+        code = access.LEFT
+        last += '; but something got worse (--strict-topology)'
+    counts = f'{result.host}: {report.summary(result.tasks)}'
+    voice.say(
+        f'{counts}\n{last}' if last else counts,
+        'end',
+        host=result.host,
+        exit_code=code,
+        moved=sum(task.phase == 'done' for task in result.tasks),
+        remaining=len(result.leftovers),
+    )
+    return code
+
+
+def _tell_leftovers(
+    result: 'drain_module.Result', voice: voices.Voice
+) -> None:
     for left in result.leftovers:
         text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
         voice.say(
@@ -109,20 +184,9 @@ def conclude(result: 'drain_module.Result', voice: voices.Voice) -> int:
                 reason=task.reason,
                 remedy=task.remedy or None,
             )
-    code, last = _end(result)
-    counts = f'{result.host}: {report.summary(result.tasks)}'
-    voice.say(
-        f'{counts}\n{last}' if last else counts,
-        'end',
-        host=result.host,
-        exit_code=code,
-        moved=sum(task.phase == 'done' for task in result.tasks),
-        remaining=len(result.leftovers),
-    )
-    return code
 
 
-def _end(result: 'drain_module.Result') -> tuple[int, str]:
+def _end(result: 'drain_module.Result', resume: str) -> tuple[int, str]:
     """Return the exit code, and a sentence."""
     host = result.host
     if result.is_reopened:
@@ -131,7 +195,7 @@ def _end(result: 'drain_module.Result') -> tuple[int, str]:
             f'To drain it again: openstack compute drain {host}'
         )
     if result.is_interrupted:
-        again = f'openstack compute drain {host}'
+        again = resume or f'openstack compute drain {host}'
         return access.UNFINISHED, f'Interrupted. To go on: {again}'
     if not result.is_empty or not result.is_clean:
         return access.LEFT, ''

@@ -2,6 +2,7 @@
 """``openstack compute drain HOST``."""
 
 import argparse
+from collections.abc import Callable
 import contextlib
 import sys
 import typing
@@ -20,6 +21,8 @@ from osc_migrate.osc import voice as voices
 if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
     from osc_migrate import planner
+    from osc_migrate import task as tasks
+    from osc_migrate import topology
 
 
 class DrainHost(command.Lister):
@@ -52,11 +55,9 @@ class DrainHost(command.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
-        if parsed_args.evacuate and not parsed_args.fenced:
-            self._usage.error(
-                '--evacuate starts servers a second time unless the host is '
-                'off: switch it off, then say --fenced'
-            )
+        misuse = _misuse(parsed_args)
+        if misuse:
+            self._usage.error(misuse)
         try:
             return super().run(parsed_args) or self.exit_code
         except KeyboardInterrupt:
@@ -85,12 +86,7 @@ class DrainHost(command.Lister):
         emptying = drain.Drain(
             cloud, parsed_args.host, options.draining(parsed_args)
         )
-        plan = emptying.plan()
-        if parsed_args.probe:
-            emptying.snapshot = options.probed(
-                parsed_args, emptying.snapshot, lambda: plan.report
-            )
-            plan = emptying.plan()
+        plan = self._planned(emptying, parsed_args)
         closing.show(emptying, plan, voice)
         if not self._may_begin(parsed_args, emptying, plan, voice=voice):
             return rows.planned(
@@ -99,13 +95,35 @@ class DrainHost(command.Lister):
         if not parsed_args.no_disable:
             user = access.user_name(self.app.client_manager)
             closing.close(emptying, voice, user, reason=parsed_args.reason)
-        result = self._run(
+        result, proof = self._run(
             emptying, plan, parsed_args, cloud=cloud, voice=voice
         )
-        self.exit_code = closing.conclude(result, voice)
+        closing.prove(proof, voice)
+        self.exit_code = closing.conclude(
+            result,
+            voice,
+            resume=closing.again(emptying),
+            kept=emptying.reservation,
+            is_worse=parsed_args.strict_topology and proof.is_worse,
+        )
         listed = rows.ended(result.tasks) + rows.staying(result.stranded)
         listed += rows.left(result.leftovers, result.host, listed)
-        return rows.listing(listed, parsed_args.formatter)
+        formatter = parsed_args.formatter
+        return rows.compared(rows.listing(listed, formatter), proof, formatter)
+
+    def _planned(
+        self, emptying: 'drain_module.Drain', parsed_args: argparse.Namespace
+    ) -> 'planner.Plan':
+        """Plan, with what hosts say of themselves if they shall be asked."""
+        if emptying.reservation is not None:
+            emptying.reservation.check(emptying.token)
+        plan = emptying.plan()
+        if parsed_args.probe:
+            emptying.snapshot = options.probed(
+                parsed_args, emptying.snapshot, lambda: plan.report
+            )
+            plan = emptying.plan()
+        return plan
 
     def _may_begin(
         self,
@@ -147,19 +165,19 @@ class DrainHost(command.Lister):
         *,
         cloud: Any,
         voice: voices.Voice,
-    ) -> 'drain_module.Result':
-        """Carry out the plan, and show how it goes."""
+    ) -> tuple['drain_module.Result', 'topology.Proof']:
+        """Carry out the plan, show how it goes, compare what it changed."""
         from osc_migrate import executor
-        from osc_migrate import past
 
+        kept = emptying.reservation
         with contextlib.ExitStack() as stack:
             runner = executor.Executor(
-                cloud,
+                kept or cloud,
                 limits=options.limits(parsed_args),
                 policy=options.policy(parsed_args),
                 reporters=_reporters(parsed_args, voice, stack),
                 choose=emptying.choose,
-                explain=lambda task: past.explained(cloud, task),
+                explain=_explaining(cloud, emptying),
                 hosts=emptying.services,
                 is_ours=emptying.is_ours,
                 since=emptying.token.since if emptying.token else '',
@@ -169,10 +187,15 @@ class DrainHost(command.Lister):
                     runner,
                     voice.say,
                     host=parsed_args.host,
-                    resume=f'openstack compute drain {parsed_args.host}',
+                    resume=closing.again(emptying),
                 )
             )
-            return emptying.run(plan, runner)
+            if kept is not None:
+                stack.callback(closing.release, kept, voice)
+            result = emptying.run(plan, runner)
+            return result, runner.patiently(
+                lambda: closing.compared(cloud, emptying, result)
+            )
 
     def _is_agreed(
         self,
@@ -192,6 +215,38 @@ class DrainHost(command.Lister):
             question = f'Move {servers} away from {host}?'
         print(f'{question} [y/N] ', end='', file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ('y', 'yes')
+
+
+def _explaining(
+    cloud: Any, emptying: 'drain_module.Drain'
+) -> Callable[['tasks.Task'], 'tasks.Task']:
+    """Make what adds to a failure why, as far as Nova tells."""
+    from osc_migrate import past
+    from osc_migrate import proof
+
+    def explain(task: 'tasks.Task') -> 'tasks.Task':
+        return proof.explained(past.explained(cloud, task), emptying.before)
+
+    return explain
+
+
+def _misuse(parsed_args: argparse.Namespace) -> str:
+    """Say which options contradict each other."""
+    if parsed_args.evacuate and not parsed_args.fenced:
+        return (
+            '--evacuate starts servers a second time unless the host is off: '
+            'switch it off, then say --fenced'
+        )
+    if not parsed_args.reserve:
+        return ''
+    if len(parsed_args.to) != 1 or parsed_args.scheduler:
+        return '--reserve needs exactly one --to, the host to reserve'
+    if parsed_args.no_disable:
+        return (
+            '--reserve remembers in the reason of the drained host what the '
+            'destination was before: it does not go with --no-disable'
+        )
+    return ''
 
 
 def _reporters(
@@ -244,6 +299,21 @@ def _add_host(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='Leave the host enabled: move chosen servers off it, to '
         'rebalance',
+    )
+    parser.add_argument(
+        '--reserve',
+        action='store_true',
+        help='Keep the one host of --to for this drain: it must be empty, is '
+        'disabled, is opened only while a request of this drain is being '
+        'scheduled, and is what it was before in the end, after an '
+        'interrupt, and when the same is run again after a crash',
+    )
+    parser.add_argument(
+        '--strict-topology',
+        action='store_true',
+        help='End with 3 if a move changed something for the worse: the NUMA '
+        'cells, pages or dedicated CPUs of a server, what is pinned beside '
+        'it, or a destination that is overcommitted more than before',
     )
     parser.add_argument(
         '--evacuate',

@@ -33,6 +33,12 @@ Move two servers off a host that stays in use::
     openstack compute drain compute-7 --no-disable --server web-1 \\
         --server web-2 --to compute-9
 
+Fill a like host with choosy servers, keep all else off it meanwhile, and end
+with 3 if one of them has it worse there::
+
+    openstack compute drain compute-7 --to compute-9 --reserve \\
+        --strict-topology
+
 Start the servers of a dead host elsewhere, once it is switched off::
 
     openstack compute drain compute-7 --evacuate --fenced
@@ -108,6 +114,10 @@ Abort what will never converge, and say so::
 Sum up what ended since yesterday::
 
     openstack server migration watch --all --past
+
+And say what NUMA topology a server that moved has now::
+
+    openstack server migration watch web-1 --past --topology
 """
 
 # by the last word of the command

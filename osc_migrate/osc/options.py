@@ -129,6 +129,7 @@ def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
         to=frozenset(parsed_args.to),
         is_scheduled=parsed_args.scheduler,
         is_fenced=parsed_args.evacuate and parsed_args.fenced,
+        is_reserved=parsed_args.reserve,
         order=parsed_args.order,
         ignore=frozenset(parsed_args.ignore_check),
         selection=selection.Selection(

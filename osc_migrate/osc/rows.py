@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
     from osc_migrate import planner
     from osc_migrate.checks import Finding
     from osc_migrate.task import Task
+    from osc_migrate.topology import Proof
 
 COLUMNS = ('ID', 'Name', 'Method', 'From', 'To', 'Result', 'Reason')
 MORE = ('Next Step', 'Request IDs')
@@ -38,11 +39,37 @@ class Seconds(columns.FormattableColumn[float | None]):
         return None if self._value is None else round(self._value, 1)
 
 
+class Topology(columns.FormattableColumn[Any]):
+    """What a move changed: a word for people, all of it for programs."""
+
+    def human_readable(self) -> str:
+        return str(self._value.verdict) if self._value else ''
+
+    def machine_readable(self) -> dict[str, Any] | None:
+        from osc_migrate import topology
+
+        return topology.document(self._value) if self._value else None
+
+
 def listing(rows: Iterable[Row], formatter: str) -> Listing:
     """Choose the columns for people or for programs."""
     if formatter == 'table':
         return COLUMNS, [row[: len(COLUMNS)] for row in rows]
     return (*COLUMNS, *MORE), list(rows)
+
+
+def compared(listed: Listing, proof: 'Proof', formatter: str) -> Listing:
+    """Add a column of what the moves changed for servers with a topology.
+
+    People are not shown it if there is nothing in it.
+    """
+    if formatter == 'table' and not proof.comparisons:
+        return listed
+    known = {one.server_id: one for one in proof.comparisons}
+    names, rows = listed
+    return (*names, 'Topology'), [
+        (*row, Topology(known.get(row[0]))) for row in rows
+    ]
 
 
 def row(

@@ -315,6 +315,19 @@ class Nova:
             if fault in ('reset', 'broken', 'lost'):
                 raise exceptions.ServiceUnavailable(f'made up: {fault}')
 
+    def enable(self, host: model.Host) -> None:
+        """Enable a compute service; its reason is forgotten."""
+        with self._request() as fault:
+            if fault not in ('reset', 'broken'):
+                self.world.disabled.pop(host.name, None)
+            if fault in ('reset', 'broken', 'lost'):
+                raise exceptions.ServiceUnavailable(f'made up: {fault}')
+
+    def traits(self, host: model.Host) -> frozenset[str]:
+        """Return what Placement has of a host."""
+        with self._reading():
+            return frozenset()
+
     # what changes servers
 
     def ask(self, request: Request) -> Answer:

@@ -61,6 +61,7 @@ ORDER = [
     'reservation',
     'restore',
     'resumption',
+    'emptying',
     'drain',
     'watch',
     'report',

@@ -20,6 +20,7 @@ from osc_migrate import serial
 from osc_migrate import summary
 from osc_migrate import task as tasks
 from osc_migrate import testing
+from osc_migrate import topology
 from osc_migrate.osc import closing
 from osc_migrate.osc import preflight
 from osc_migrate.osc import rows
@@ -27,6 +28,7 @@ from osc_migrate.osc import voice as voices
 from tests import example_cloud
 from tests import schemas
 from tests.unit import test_report
+from tests.unit import test_topology
 from tools import write_snapshot_schema
 
 HOST = 'compute-1'
@@ -122,6 +124,42 @@ class FormatTest(base.BaseTestCase):
             rows.listing(rows.left([left], HOST, ()), 'json'),
         ):
             schemas.check('moves', self.listed(found))
+
+    def test_what_a_move_changed(self):
+        """As a column of the rows of a drain, and as lines."""
+        place = test_topology.place(test_topology.cell(), pagesize_kb=2048)
+        one = topology.compare(
+            testing.identifier('web'), 'web', before=place, after=place
+        )
+        load = test_topology.load(None, 9)
+        proof = topology.Proof(comparisons=(one,), loads=(load,))
+        ended = rows.ended([test_report.task(tasks.Phase.DONE)])
+        ended.append((one.server_id, *ended[0][1:]))
+        listed = rows.compared(rows.listing(ended, 'json'), proof, 'json')
+        schemas.check('moves', self.listed(listed))
+        columns, found = rows.compared(
+            rows.listing(ended, 'table'), proof, 'table'
+        )
+        self.assertEqual('Topology', columns[-1])
+        cells = [column.human_readable() for *_, column in found]
+        self.assertEqual(['', 'same'], cells)
+        nothing = topology.Proof(comparisons=(), loads=())
+        table = rows.listing(ended, 'table')
+        self.assertEqual(table, rows.compared(table, nothing, 'table'))
+        stream = io.StringIO()
+        voice = voices.Voice(None, contextlib.ExitStack())
+        voice.logs = [report.JsonLines(stream)]
+        closing.prove(proof, voice)
+        voice.say('compute-2 is enabled, as it was before', 'reservation')
+        said = {'server_id': one.server_id, 'server': 'web', 'has': one.shape}
+        voice.write('topology', **said)
+        written = [json.loads(line) for line in stream.getvalue().splitlines()]
+        self.assertEqual(
+            ['note', 'comparison', 'load', 'reservation', 'topology'],
+            [line['event'] for line in written],
+        )
+        for line in written:
+            schemas.check('event', line)
 
     def test_events(self):
         """Each kind of line, of recorded migrations and of each phase."""

@@ -15,6 +15,14 @@ TEXT = (
     'bad DIMM [osc-migrate: drained by alice (0f2c) since '
     '2026-01-31T12:00:00Z, was disabled]'
 )
+RESERVING = (
+    '[osc-migrate: drained by alice (0f2c) since 2026-01-31T12:00:00Z, '
+    'was enabled; reserves compute-9 (was disabled: 50 %25 %28left%29)]'
+)
+RESERVED = (
+    '50 % (left) [osc-migrate: reserved for compute-1 by alice (0f2c) since '
+    '2026-01-31T12:00:00Z, was disabled]'
+)
 FIELDS = {
     'user': 'alice',
     'user_id': '0f2c',
@@ -33,6 +41,31 @@ class ReadTest(base.BaseTestCase):
         bare = token.Token(**{**FIELDS, 'reason': ''})
         self.assertEqual(TEXT.removeprefix('bad DIMM '), str(bare))
         self.assertEqual(bare, token.read(str(bare)))
+
+    def test_a_reserved_destination(self) -> None:
+        """What it was is in both marks; neither is taken for the other."""
+        kept = token.Reserved(
+            host='compute-9', was='disabled', reason='50 % (left)'
+        )
+        mark = token.Token(**{**FIELDS, 'reason': '', 'was': 'enabled'})
+        drained, reserved = token.reserving(mark, 'compute-1', kept)
+        self.assertEqual(RESERVING, str(drained))
+        self.assertEqual(drained, token.read(RESERVING))
+        self.assertIsNone(token.read_reserved(RESERVING))
+        self.assertEqual(RESERVED, str(reserved))
+        self.assertEqual(reserved, token.read_reserved(RESERVED))
+        self.assertIsNone(token.read(RESERVED))
+        self.assertEqual('compute-1', reserved.reserved_for)
+        self.assertEqual('', drained.reserved_for)
+
+    def test_an_open_destination(self) -> None:
+        """It was enabled, or disabled without a reason."""
+        for was in ('enabled', 'disabled'):
+            kept = token.Reserved(host='compute-9', was=was, reason='')
+            mark, _ = token.reserving(token.Token(**FIELDS), 'compute-1', kept)
+            text = str(mark)
+            self.assertTrue(text.endswith(f'compute-9 (was {was})]'), text)
+            self.assertEqual(mark, token.read(text))
 
     def test_what_others_wrote_is_no_mark(self) -> None:
         """A reason is only ours if all of it is there."""
@@ -53,18 +86,30 @@ class ReadTest(base.BaseTestCase):
         reason=st.text(max_size=60).filter(lambda text: text[-1:] != ' '),
         names=st.tuples(*[st.text('abc-._@/ ', max_size=9)] * 2),
         was=st.sampled_from(['enabled', 'disabled']),
+        reserves=st.none()
+        | st.builds(
+            token.Reserved,
+            host=st.text('abc-.9', min_size=1, max_size=9),
+            was=st.sampled_from(['enabled', 'disabled']),
+            reason=st.text(max_size=60) | st.just(RESERVING),
+        ),
     )
     def test_any_mark_is_read_again(
-        self, reason: str, names: tuple[str, str], was: str
+        self,
+        reason: str,
+        names: tuple[str, str],
+        was: str,
+        reserves: token.Reserved | None,
     ) -> None:
-        """Whatever the reason holds, even another mark."""
-        for text in (reason, f'{reason}{TEXT}'):
+        """Whatever the reasons hold, even another mark."""
+        for text in (reason, f'{reason}{TEXT}', f'{reason}{RESERVING}'):
             mark = token.Token(
                 user=names[0],
                 user_id=names[1],
                 since=FIELDS['since'],
                 reason=text,
                 was=was,
+                reserves=reserves,
             )
             self.assertEqual(mark, token.read(str(mark)))
 
@@ -115,6 +160,23 @@ class MakeTest(base.BaseTestCase):
             exceptions.InvalidInput, self.make, 'r' * (room + 3)
         )
         self.assertIn('too long by 3 characters', str(error))
+
+    def test_two_marks_must_fit(self) -> None:
+        """Neither is cut: of the drain, and of the destination."""
+        mark = self.make('r' * 60)
+        for length in (90, 200):
+            kept = token.Reserved(
+                host='compute-9', was='disabled', reason='x' * length
+            )
+            error = self.assertRaises(
+                exceptions.InvalidInput,
+                token.reserving,
+                mark,
+                'compute-1',
+                kept,
+            )
+            self.assertIn('What compute-9 was before', str(error))
+            self.assertIn('too long by', str(error))
 
     def test_names_cannot_break_the_mark(self) -> None:
         """What the mark itself is made of is replaced."""
