@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a drain says of its host: before, when it is closed, at the end."""
 
+from collections.abc import Sequence
 import typing
 from typing import Any
 
@@ -12,6 +13,7 @@ if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
     from osc_migrate import limits as limits_module
     from osc_migrate import planner
+    from osc_migrate import probe as probe_module
     from osc_migrate import reservation as reservation_module
     from osc_migrate import token as token_module
     from osc_migrate import topology
@@ -85,13 +87,28 @@ def _joining(host: str, token: 'token_module.Token') -> str:
 
 
 def compared(
-    cloud: Any, emptying: 'drain_module.Drain', result: 'drain_module.Result'
+    cloud: Any,
+    emptying: 'drain_module.Drain',
+    result: 'drain_module.Result',
+    *,
+    ssh: 'probe_module.Ssh | None',
 ) -> 'topology.Proof':
-    """Compare what the servers that were moved had with what they have."""
+    """Compare what the servers that were moved had with what they have.
+
+    :param ssh: the way to ask hosts again, if they were asked before
+    """
     from osc_migrate import proof
 
-    hosts = emptying.snapshot.hosts
-    return proof.gather(cloud, result.tasks, emptying.before, hosts)
+    snapshot = emptying.snapshot
+
+    def ask(names: Sequence[str]) -> proof.Probes:
+        from osc_migrate import probe
+
+        return probe.with_probes(snapshot, names, ssh).probes
+
+    return proof.gather(
+        cloud, result.tasks, emptying.before, snapshot=snapshot, ask=ask
+    )
 
 
 def prove(proof: 'topology.Proof', voice: voices.Voice) -> None:

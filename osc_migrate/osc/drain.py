@@ -193,8 +193,9 @@ class DrainHost(command.Lister):
             if kept is not None:
                 stack.callback(closing.release, kept, voice)
             result = emptying.run(plan, runner)
+            ssh = options.probing(parsed_args)
             return result, runner.patiently(
-                lambda: closing.compared(cloud, emptying, result)
+                lambda: closing.compared(cloud, emptying, result, ssh=ssh)
             )
 
     def _is_agreed(

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read after the moves, and what is made of it."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 from oslotest import base
 
+from osc_migrate import hardware
 from osc_migrate import model
 from osc_migrate import proof
 from osc_migrate import testing
+from osc_migrate import topology
 from osc_migrate.task import Phase
 from osc_migrate.task import Task
 from tests.unit import scenes
@@ -64,11 +68,60 @@ class ProofTest(base.BaseTestCase):
         )
         return dataclasses.replace(task, move=move)
 
+    def gathered(
+        self,
+        cloud: Cloud,
+        tasks: list[Task],
+        hosts: Sequence[model.Host] = (),
+        **asked: Any,
+    ) -> topology.Proof:
+        """Compare what was moved."""
+        ask = asked.pop('ask', lambda names: self.fail('nobody asked before'))
+        snapshot = testing.snapshot(self.before.values(), hosts, **asked)
+        return proof.gather(
+            cloud, tasks, self.before, snapshot=snapshot, ask=ask
+        )
+
+    def probe(self, host: str, mode: str) -> hardware.HostProbe:
+        """Build what a host with two threads a core says."""
+        guest = testing.guest_probe('web', memory_mode=mode)
+        return testing.host_probe(host, [guest])
+
+    def test_what_only_the_hosts_know(self) -> None:
+        """Threads of a core, and whose memory it is: asked twice."""
+        before = {
+            host: self.probe(host, 'strict')
+            for host in ('compute-1', 'compute-2')
+        }
+        asked: list[str] = []
+
+        def ask(names: Sequence[str]) -> proof.Probes:
+            asked.extend(names)
+            return {'compute-2': self.probe('compute-2', 'preferred')}
+
+        cloud = Cloud(web=pinned(0, 2, 4), stranger=pinned(0, 3, 5))
+        found = self.gathered(
+            cloud, [self.moved('web')], probes=before, ask=ask
+        )
+        self.assertEqual(['compute-2'], asked)
+        self.assertEqual(
+            {
+                'servers pinned in the same cells': (0, 1),
+                'CPUs on cores shared with others': (0, 2),
+                'memory from its own cells only': (1, 0),
+            },
+            {
+                change.what: (change.before, change.after)
+                for change in found.comparisons[0].changes
+                if change.verdict == 'worse'
+            },
+        )
+
     def test_what_has_no_topology_costs_nothing(self) -> None:
         """Nor does what has not arrived."""
         cloud = Cloud()
         tasks = [self.moved('plain'), self.moved('web', Phase.FAILED)]
-        found = proof.gather(cloud, tasks, self.before, {})
+        found = self.gathered(cloud, tasks)
         self.assertEqual(((), ()), (found.comparisons, found.loads))
         self.assertEqual([], cloud.asked)
 
@@ -80,10 +133,8 @@ class ProofTest(base.BaseTestCase):
         tasks = [self.moved('web'), self.moved('db')]
         room = testing.room(8, 2)
         tree = testing.provider('compute-2', resources={'PCPU': room})
-        hosts = {
-            'compute-2': testing.host('compute-2', providers=(tree,)),
-        }
-        found = proof.gather(cloud, tasks, self.before, hosts)
+        hosts = [testing.host('compute-2', providers=(tree,))]
+        found = self.gathered(cloud, tasks, hosts)
         self.assertEqual(['compute-2'], cloud.asked)
         self.assertEqual(
             ['worse', 'worse'], [str(c.verdict) for c in found.comparisons]
@@ -105,8 +156,8 @@ class ProofTest(base.BaseTestCase):
 
     def test_a_full_host_and_a_hidden_topology(self) -> None:
         """Placement tells nothing of the first, Nova not of the second."""
-        hosts = {'compute-2': testing.host('compute-2', providers=())}
-        found = proof.gather(Cloud(), [self.moved('web')], self.before, hosts)
+        hosts = [testing.host('compute-2', providers=())]
+        found = self.gathered(Cloud(), [self.moved('web')], hosts)
         self.assertEqual('unknown', str(found.comparisons[0].verdict))
         self.assertEqual({None}, {one.before for one in found.loads})
 
@@ -118,6 +169,14 @@ class ProofTest(base.BaseTestCase):
         self.assertIn('by count compute-2 had the room', told.reason)
         self.assertIn('dedicated CPUs 4, 5', told.reason)
         self.assertEqual(told, proof.explained(told, self.before))
+        waiting = dataclasses.replace(
+            task,
+            phase=Phase.PENDING,
+            move=dataclasses.replace(task.move, destination=None),
+            refused=frozenset({'compute-3'}),
+        )
+        told = proof.explained(waiting, self.before)
+        self.assertIn('by count compute-3 had the room', told.reason)
         for name, reason in (('plain', REFUSAL), ('web', 'no disk left')):
             task = dataclasses.replace(self.moved(name), reason=reason)
             self.assertEqual(task, proof.explained(task, self.before))
