@@ -67,7 +67,8 @@ class DrainHost(command.Lister):
         from osc_migrate import exceptions
 
         with contextlib.ExitStack() as stack:
-            voice = voices.Voice(parsed_args.log, stack)
+            log = parsed_args.log or voices.taken(self.app.command_options)
+            voice = voices.Voice(log, stack)
             try:
                 return self._drain(parsed_args, voice, stack)
             except exceptions.MigrateError as error:

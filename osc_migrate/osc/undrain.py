@@ -72,7 +72,8 @@ class UndrainHost(command.Lister):
         from osc_migrate import exceptions
 
         with contextlib.ExitStack() as stack:
-            voice = voices.Voice(parsed_args.log, stack)
+            log = parsed_args.log or voices.taken(self.app.command_options)
+            voice = voices.Voice(log, stack)
             try:
                 return self._undrain(parsed_args, voice)
             except exceptions.MigrateError as error:

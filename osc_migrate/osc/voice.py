@@ -6,7 +6,11 @@ as an event with what a program wants to know of it.
 """
 
 import argparse
+from collections.abc import Sequence
 import contextlib
+import itertools
+import logging
+import os
 import sys
 from typing import Any
 
@@ -21,6 +25,30 @@ def add_log(parser: argparse.ArgumentParser) -> None:
         help='Append all that happens there, as JSON lines: each change of '
         'a move, and what is done to the host',
     )
+
+
+def taken(words: Sequence[str]) -> str | None:
+    """Return the file of ``--log`` that ``openstack`` took for its own.
+
+    Its parser reads all that was typed before ours does, and argparse takes
+    ``--log`` for short of its ``--log-file``. What ``openstack`` itself would
+    write there does not belong among our lines.
+
+    :param words: all that was typed
+    """
+    path = None
+    for word, following in itertools.pairwise((*words, '')):
+        if word == '--log':
+            path = following
+        elif word.startswith('--log='):
+            path = word.partition('=')[2]
+    root = logging.getLogger()
+    file = os.path.abspath(path) if path else None
+    for handler in list(root.handlers):
+        if file and getattr(handler, 'baseFilename', None) == file:
+            root.removeHandler(handler)
+            handler.close()
+    return path
 
 
 class Voice:

@@ -11,6 +11,7 @@ import shlex
 import textwrap
 from unittest import mock
 
+from openstackclient import shell
 from oslotest import base
 
 from osc_migrate.osc import examples as epilogs
@@ -81,6 +82,18 @@ class CommandsTest(base.BaseTestCase):
             except SystemExit:
                 return said.getvalue().splitlines()[-1]
         return ''
+
+    def test_openstack_leaves_our_options_to_us(self):
+        """Its parser comes first, and takes beginnings of its options."""
+        first = shell.OpenStackShell().parser
+        lost = set()
+        for name, parser in parsers().items():
+            for action in parser._actions:
+                for option in {*action.option_strings} - {'-h', '--help'}:
+                    _, rest = first.parse_known_args([option, 'x'])
+                    lost |= set() if option in rest else {f'{name} {option}'}
+        # what the first parser takes of these is asked of it, see voice
+        self.assertEqual({'--log'}, {one.split()[-1] for one in lost})
 
     def test_others_exist(self):
         """What is said of openstack itself is a command of it."""
