@@ -30,3 +30,14 @@ class LongDocumentationTest(guides.GuideTest):
     def test_library(self) -> None:
         """The second program of the tutorial moves what can move live."""
         self.play('move.console')
+
+
+class NumaDocumentationTest(guides.GuideTest):
+    """The guide about NUMA, pinned and DPDK hosts."""
+
+    CLOUD = 'numa.yaml'
+
+    def test_like_hosts(self) -> None:
+        """Compare, ask, fill a host that is kept for it, open both."""
+        for name in ('compare', 'preflight', 'drain', 'undrain'):
+            self.play(f'numa-{name}.console')
