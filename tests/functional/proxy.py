@@ -73,13 +73,17 @@ class Proxy:
     """A proxy on a port of its own, until it is closed.
 
     :param target: the address of Nova in the catalogue
+
+    Tokens are valid for ``lifetime`` seconds after they were seen first.
     """
+
+    lifetime = 3600.0
 
     def __init__(self, target: str) -> None:
         self.exchanges: list[Exchange] = []
         self.target = parse.urlsplit(target)
         self._rules: list[tuple[Matches, Fault, int]] = []
-        self._expired: set[str] = set()
+        self._ends: dict[str, float] = {}
         self._lock = threading.Lock()
         self._server = _Server(('127.0.0.1', 0), Call)
         self._server.proxy = self
@@ -158,11 +162,13 @@ class Proxy:
 
     def expire(self, token: str) -> None:
         """Take a token for one that is over, from now on."""
-        self._expired.add(token)
+        self._ends[token] = 0
 
     def token(self, token: str) -> str:
         """Return the token that Nova is shown."""
-        return _EXPIRED if token in self._expired else token
+        now = time.monotonic()
+        ends = self._ends.setdefault(token, now + self.lifetime)
+        return token if now < ends else _EXPIRED
 
 
 class _Server(server.ThreadingHTTPServer):
