@@ -37,7 +37,8 @@ UNIT = tuple(
     )
 )
 CLOUD = tuple(
-    f'tests.unit.cloud.test_{name}' for name in ('connection', 'actions')
+    f'tests.unit.cloud.test_{name}'
+    for name in ('connection', 'actions', 'reading')
 )
 PROPERTY = ('tests.property.test_engine',)
 AT_ONCE = 2

@@ -33,7 +33,9 @@ class Reader:
         self, read: Callable[..., T], *arguments: Any, **filters: Any
     ) -> Callable[[], T]:
         """Begin to read; the result is a function that waits for it."""
-        return self._pool.submit(read, self.link, *arguments, **filters).result
+        return self._pool.submit(
+            _renewed, read, self.link, *arguments, **filters
+        ).result
 
     def optional(self, subject: str, wait: Callable[[], T]) -> T | None:
         """Wait for something that the caller perhaps may not read.
@@ -74,6 +76,20 @@ class Reader:
         """Keep one gap for each subject, not one for each server."""
         if all(known.subject != gap.subject for known in self.gaps):
             self.gaps.append(gap)
+
+
+def _renewed(read: Callable[..., T], *arguments: Any, **filters: Any) -> T:
+    """Read, and once more if the token was renewed side by side.
+
+    keystoneauth renews a token that was answered 401 only for the first of
+    several threads that find that out; the others get the 401.
+    """
+    try:
+        return read(*arguments, **filters)
+    except exceptions.CloudError as error:
+        if error.status_code != 401:
+            raise
+    return read(*arguments, **filters)
 
 
 @contextlib.contextmanager
