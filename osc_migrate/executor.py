@@ -244,8 +244,7 @@ class Executor:
                     if task.phase is not Phase.STUCK:
                         self._busy_at = self._clock()
                     self._put(self._hosts.told(self._follow(task)))
-            if not self.is_stopping:
-                self._start()
+            self._start()
         except exceptions.Forbidden:
             raise
         except exceptions.CloudError:

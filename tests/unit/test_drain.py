@@ -40,7 +40,11 @@ class DrainTest(base.BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.world = worlds.World(HOSTS)
-        self.nova = novas.Nova(
+        self.nova = self.cloud()
+
+    def cloud(self) -> novas.Nova:
+        """Make the API of the world."""
+        return novas.Nova(
             self.world,
             Unwatched(),
             faults={},
@@ -136,6 +140,23 @@ class WholeHostTest(DrainTest):
         result = self.emptied()
         self.assertTrue(result.is_empty)
         self.assertEqual(['done'] * 5, list(self.phases(result).values()))
+
+    def test_two_looks_must_find_nothing(self) -> None:
+        """What comes after the first of them is moved as well."""
+        self.server('early')
+        arrive = others.Act(kind='arrive', which=0, number=None, seconds=0)
+        look, looks = self.nova.snapshot, []
+
+        def counted(**wanted: Any) -> Any:
+            looks.append(self.world.now)
+            if len(looks) == 2:
+                self.world.after(1, lambda: arrive(self.nova))
+            return look(**wanted)
+
+        self.nova.snapshot = counted  # type: ignore[method-assign]
+        result = self.emptied()
+        self.assertTrue(result.is_empty)
+        self.assertEqual(['done'] * 2, list(self.phases(result).values()))
 
     def test_what_is_busy_is_waited_for(self) -> None:
         """Also one that is paused, which can never move cold."""
@@ -481,6 +502,39 @@ class TogetherTest(DrainTest):
         self.assertTrue(result.is_interrupted)
         self.assertEqual(1, len(self.world.records))
         self.assertEqual(2, len(result.leftovers))
+
+    def test_nothing_is_asked_once_it_is_seen_enabled(self) -> None:
+        """Whenever that is, for instance between a look and a request."""
+        for moment in range(1, 15):
+            self.world = worlds.World(HOSTS)
+            self.nova = self.cloud()
+            with self.subTest(moment):
+                self._enabled_at(moment)
+
+    def _enabled_at(self, moment: float) -> None:
+        for name in 'abc':
+            self.server(name, matter.Trip(lag=0, seconds=1, tail=0))
+        self.world.after(moment, self.world.disabled.clear)
+        emptying = drain.Drain(self.nova, HOST)
+        emptying.close(user='alice')
+        seen: list[int] = []
+
+        def services() -> Any:
+            found = emptying.services()
+            if found[HOST].status == 'enabled':
+                seen.append(self.nova.number)
+            return found
+
+        runner = executor.Executor(
+            self.nova,
+            limits=executor.limits_module.Limits(total=1),
+            hosts=services,
+            clock=self.world.clock,
+            sleep=self.nova.sleep,
+        )
+        emptying.run(emptying.plan(), runner)
+        asked = [flight.asked for flight in self.nova.flights]
+        self.assertTrue(not seen or max(asked) < seen[0])
 
     def test_what_has_a_place_is_waited_for(self) -> None:
         """A server that is on its way arrives, and leaves again."""

@@ -257,6 +257,7 @@ class StopTest(ExecutorTest):
             ['done', 'pending'], self.phases(run.run(self.plan(nova)))
         )
         self.assertEqual(1, len(nova.asked()))
+        self.assertEqual(1, len(nova.looks))
         run.pause(30)
         self.assertNotIn(30, nova.slept)
 
