@@ -139,6 +139,7 @@ class Score:
 
     ends: int = 0
     wrong: int = 0
+    wrong_or_shared: int = 0
     never_ends: int = 0
     missed: int = 0
     soon: int = 0
@@ -167,6 +168,7 @@ class Score:
         self.ends += 1
         alone = [at for at in condemned if not _is_hopeless(run.case, at)]
         self.wrong += bool(alone)
+        self.wrong_or_shared += bool(condemned)
 
     def _count_endless(
         self, run: Run, running: Judgements, condemned: list[float]
@@ -199,6 +201,9 @@ class Score:
         praised = 100 * statistics.fmean(self.praised or [0])
         return {
             'condemned_though_it_ends': _share(self.wrong, self.ends),
+            'condemned_while_shared_too': _share(
+                self.wrong_or_shared, self.ends
+            ),
             'condemned_before_auto_converge': _share(
                 self.auto_converge_condemned, self.auto_converge
             ),
@@ -266,6 +271,7 @@ def measure(make: Make, count: int, seed: int) -> dict[str, Any]:
 
 COLUMNS = {
     'condemned_though_it_ends': 'ends, but condemned',
+    'condemned_while_shared_too': '... or while another copies',
     'condemned_before_auto_converge': '... before auto-converge helps',
     'missed': 'never ends, but missed',
     'recognised_10_percent': 'recognised after, s:      10 %',

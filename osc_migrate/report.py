@@ -132,14 +132,18 @@ def elapsed(task: Task, now: float) -> tuple[str, str]:
         Phase.ASKED,
         Phase.QUEUED,
     )
-    since = task.since
-    if len(task.entered) == 1 and task.phase is Phase.QUEUED:
-        since = min(since, task.started)
-    in_phase = duration(max(0, now - since))
+    in_phase = duration(max(0, now - _since(task)))
     return (
         in_phase if was_seen else f'> {in_phase}',
         duration(max(0, now - task.started)),
     )
+
+
+def _since(task: Task) -> float:
+    """Return when a task came to its phase; a queue is where one begins."""
+    if len(task.entered) == 1 and task.phase is Phase.QUEUED:
+        return min(task.since, task.started or task.since)
+    return task.since
 
 
 def way(task: Task) -> str:
@@ -261,7 +265,7 @@ def document(task: Task, now: float) -> dict[str, Any]:
         'phase': phase(task),
         'source': task.move.source or None,
         'destination': task.destination,
-        'seconds_in_phase': round(now - task.since, 1),
+        'seconds_in_phase': round(now - _since(task), 1),
         'seconds_in_all': (
             None if task.started is None else round(now - task.started, 1)
         ),

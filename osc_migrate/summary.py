@@ -6,6 +6,7 @@ that can be pasted.
 """
 
 from collections.abc import Iterable, Sequence
+import math
 from typing import Any
 
 from osc_migrate.outcome import Outcome
@@ -40,8 +41,11 @@ def _cells(one: Outcome) -> tuple[str, ...]:
     )
 
 
-def table(ended: Sequence[Outcome]) -> list[str]:
-    """Write a summary: a table, then what needs a hand and why."""
+def table(ended: Sequence[Outcome], columns: float = math.inf) -> list[str]:
+    """Write a summary: a table, then what needs a hand and why.
+
+    :param columns: where there are fewer than it takes, it is sentences
+    """
     rows = [_HEADINGS, *map(_cells, ended)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -50,6 +54,8 @@ def table(ended: Sequence[Outcome]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+    if max(map(len, lines)) > columns:
+        return sentences(ended)
     return lines + _explained(ended)
 
 

@@ -5,7 +5,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 import contextlib
 import datetime
+import math
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -296,8 +298,10 @@ def _conclude(
         for one in ended:
             writer.write('summary', summary.document(one))
     elif ended:
-        write = summary.sentences if parsed_args.plain else summary.table
-        print('\n'.join(write(ended)))
+        lines = summary.sentences(ended)
+        if not parsed_args.plain:
+            lines = summary.table(ended, _columns())
+        print('\n'.join(lines))
         print(report.counted(one.result for one in ended), flush=True)
     return access.EMPTY if all(one.is_good for one in ended) else access.LEFT
 
@@ -319,6 +323,13 @@ def _tell_topologies(
             report.JsonLines(sys.stdout).write('topology', said)
         else:
             print(f'{name} has now: {shape}', flush=True)
+
+
+def _columns() -> float:
+    """Return how much of a line there is room for."""
+    if not sys.stdout.isatty():
+        return math.inf
+    return shutil.get_terminal_size().columns
 
 
 def _say(text: str) -> None:

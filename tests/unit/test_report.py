@@ -141,6 +141,9 @@ class TextTest(base.BaseTestCase):
         self.assertEqual(('> 20 s', '50 s'), report.elapsed(first, now=60))
         waiting = task(Phase.QUEUED, entered=((Phase.QUEUED, 40),))
         self.assertEqual(('50 s', '50 s'), report.elapsed(waiting, now=60))
+        told = report.document(waiting, now=60)
+        self.assertEqual(50, told['seconds_in_phase'])
+        self.assertEqual(50, told['seconds_in_all'])
 
     def test_line(self):
         """A line tells the phase, the way, and how it gets on."""
@@ -249,6 +252,16 @@ class SummaryTest(base.BaseTestCase):
             [cell.strip() for cell in row.split('  ') if cell][-5:],
         )
         self.assertIn('running for 1 min 20 s', summary.sentences([good])[0])
+
+    def test_a_table_without_room_is_sentences(self):
+        """No row of it is broken by a narrow terminal."""
+        good = self.outcome(Phase.DONE, 'completed')
+        rows = summary.table([good])
+        width = max(map(len, rows))
+        self.assertEqual(rows, summary.table([good], width))
+        self.assertEqual(
+            summary.sentences([good]), summary.table([good], width - 1)
+        )
 
     def test_failures_are_explained_below(self):
         """A reason, the request and the remedy follow the table."""
