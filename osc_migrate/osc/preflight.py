@@ -225,7 +225,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--snapshot',
         metavar='<file>',
-        help='Judge a saved snapshot; no cloud is needed',
+        help='Judge a saved snapshot, all of its servers unless --host or '
+        'names say which; no cloud is needed',
     )
 
 

@@ -25,8 +25,10 @@ from tests.functional import loopback
 
 GUEST = '6b0c2e3a-5d1f-4c7b-9a8e-0f1d2c3b4a59'
 _ASK = """
-import sys
+import signal, sys
 from osc_migrate import probe, testing
+# what a shell starts in the background inherits that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 how = probe.Ssh(command=sys.argv[1], timeout=500.0)
 probe.with_probes(testing.snapshot(), ['compute-1'], how)
 """
