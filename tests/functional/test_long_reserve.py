@@ -185,17 +185,21 @@ class TestTopology(test_reserve.ReserveTest):
 
     def test_room_by_count_but_not_by_cell(self) -> None:
         """Nova's refusal is quoted, with what the server needs."""
-        self.scenario(
+        flavors = (
             'flavors:\n'
             '  two: {vcpus: 2, ram: 256, disk: 1, '
             'extra_specs: {"hw:cpu_policy": dedicated}}\n'
             '  three: {vcpus: 3, ram: 256, disk: 1, '
             'extra_specs: {"hw:cpu_policy": dedicated}}\n'
             'servers:\n'
-            '  - {name: left, flavor: three, host: compute-6}\n'
-            '  - {name: right, flavor: three, host: compute-6}\n'
-            '  - {name: wide, flavor: two, host: compute-5}\n'
         )
+        # one after the other: built at once, both might claim one cell
+        for server in (
+            '  - {name: left, flavor: three, host: compute-6}\n',
+            '  - {name: right, flavor: three, host: compute-6}\n',
+            '  - {name: wide, flavor: two, host: compute-5}\n',
+        ):
+            self.scenario(flavors + server)
         nodes = {
             node['host_node']
             for name in ('left', 'right')
