@@ -64,8 +64,12 @@ def close(
 ) -> None:
     """Disable the host, or say whose drain this one joins."""
     host = emptying.host.name
-    was_known = emptying.token is not None
+    known = emptying.token
     token = emptying.close(user=user, reason=reason)
+    kept = known.reserves if known is not None else None
+    if kept is not None and token.reserves != kept:
+        text = f'{kept.host} is not reserved any more, and what it was before'
+        voice.say(text, 'reservation', host=kept.host)
     if not emptying.is_joined:
         voice.say(
             f'{host} is disabled: {token}',
@@ -73,7 +77,7 @@ def close(
             host=host,
             request_id=emptying.request_id,
         )
-    elif not was_known:
+    elif known is None:
         # somebody began while this one was being agreed to
         voice.say(_joining(host, token), 'joined')
 
