@@ -34,11 +34,13 @@ class Nova(novas.Nova):
 
     is_dead = False
 
-    def __init__(self, world: worlds.World, die_at: int = 0) -> None:
+    def __init__(
+        self, world: worlds.World, at: int = 0, fault: str = 'crash-after'
+    ) -> None:
         super().__init__(
             world,
             self,  # type: ignore[arg-type]
-            faults={die_at: 'crash-after'} if die_at else {},
+            faults={at: fault} if at else {},
             interruptions={},
             refusals={},
             patience=20_000,
@@ -309,6 +311,30 @@ class KilledTest(ReservationTest):
                 self.assertEqual(held, mark)
                 restore.reopen(nova, service, mark)
                 self.assertEqual(was, self.state())
+
+
+class FaultTest(ReservationTest):
+    def test_one_request_goes_wrong(self) -> None:
+        """No answer, a lost one, an error: it goes on, or can be run again."""
+        for fault in ('reset', 'lost', 'broken'):
+            number = reached = 1
+            while reached >= number:
+                with self.subTest(fault, number=number):
+                    self.world = worlds.World(HOSTS)
+                    self.world.disabled[DEST] = 'by hand'
+                    self.server('a')
+                    nova = Nova(self.world, number, fault)
+                    try:
+                        self.drain(nova)
+                    except exceptions.CloudError:
+                        self.drain(nova)
+                    self.assertEqual('by hand', self.state())
+                    self.assertEqual(
+                        [DEST], [s.host for s in self.world.servers.values()]
+                    )
+                    self.assertNotIn('reserves', self.state(SOURCE))
+                number, reached = number + 1, nova.number
+            self.assertGreater(number, 30)
 
 
 class GiveBackTest(ReservationTest):
