@@ -104,6 +104,8 @@ class ReservationTest(base.BaseTestCase):
         runner = executor.Executor(
             kept or nova,
             choose=emptying.choose,
+            hosts=emptying.services,
+            is_ours=emptying.is_ours,
             since=mark.since,
             clock=self.world.clock,
             sleep=nova.sleep,
@@ -146,6 +148,24 @@ class WholeTest(ReservationTest):
         self.server('paused', vm_state='paused')
         _, result = self.drain(Nova(self.world))
         self.assertTrue(result.is_empty)
+        self.assertIsNone(self.state())
+
+    def test_a_slow_conductor_is_waited_for(self) -> None:
+        """The door stays open until the scheduler has spoken."""
+        self.server('slow', trips=[matter.Trip(lag=9)])
+        _, result = self.drain(Nova(self.world))
+        self.assertTrue(result.is_empty)
+        self.assertEqual(['completed'], [r.status for r in self.world.records])
+        self.assertIsNone(self.state())
+
+    def test_a_request_that_nova_refuses(self) -> None:
+        """Nothing comes of it, and the door is closed at once."""
+        server = self.server('refused')
+        nova = Nova(self.world)
+        nova._refusals = {server.id: 400}
+        _, result = self.drain(nova)
+        self.assertEqual(['failed'], [str(t.phase) for t in result.tasks])
+        self.assertEqual([], self.world.records)
         self.assertIsNone(self.state())
 
     def test_refused_unless_empty(self) -> None:
