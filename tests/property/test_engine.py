@@ -210,6 +210,8 @@ class Rehearsal:
             policy=self.case.policy,
             choose=emptying.choose,
             reporters=[self.watchdog.saw],
+            hosts=emptying.services,
+            is_ours=emptying.is_ours,
             since=token.since,
             clock=self.world.clock,
             sleep=self.nova.sleep,
