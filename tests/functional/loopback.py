@@ -5,6 +5,7 @@ It runs as the caller, on a free port, with keys and configuration of its own;
 nothing of the machine's or the caller's ssh is used or changed.
 """
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -70,6 +71,14 @@ def need_programs() -> None:
     raise unittest.SkipTest(text)
 
 
+def has_cells() -> bool:
+    """Whether numactl may look at this machine: not in every container."""
+    done = subprocess.run(
+        [str(find('numactl')), '--hardware'], capture_output=True, timeout=60
+    )
+    return done.returncode == 0
+
+
 class Sshd:
     """The server, and the configuration of a client that trusts it.
 
@@ -115,6 +124,16 @@ class Sshd:
     def logins(self) -> int:
         """Return how many logins were accepted."""
         return self.log.read_text().count('Accepted publickey')
+
+    def clients(self) -> list[str]:
+        """Return the processes that use the client's configuration."""
+        config = bytes(self.config)
+        found = []
+        for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+            with contextlib.suppress(OSError):
+                if config in path.read_bytes():
+                    found.append(path.parent.name)
+        return found
 
     def close(self) -> None:
         """End the server."""

@@ -99,6 +99,12 @@ class LoopbackTest(unittest.TestCase):
         )
         return self.snapshot.probes[names[0]]
 
+    def assert_complete(self, probe: hardware.HostProbe) -> None:
+        """All commands have answered, so far as this machine lets them."""
+        unable = set() if loopback.has_cells() else {'numactl --hardware'}
+        self.assertEqual(unable, probe.gaps.keys())
+        self.assertEqual(bool(unable), bool(self.snapshot.gaps))
+
     def assert_unreached(self, probe: hardware.HostProbe, why: str) -> None:
         """The host was not asked, and the snapshot says why."""
         self.assertFalse(probe.has_answered)
@@ -111,8 +117,7 @@ class LoopbackTest(unittest.TestCase):
     def test_what_a_host_answers(self) -> None:
         """The values are those that the programs write here."""
         probe = self.probe()
-        self.assertEqual({}, probe.gaps)
-        self.assertEqual((), self.snapshot.gaps)
+        self.assert_complete(probe)
         self.assertEqual(_output('virsh --version'), probe.libvirt_version)
         assert probe.processor is not None
         flags = _output('lscpu').partition('Flags:')[2].partition('\n')[0]
@@ -129,7 +134,7 @@ class LoopbackTest(unittest.TestCase):
         path = self.sshd.folder / 'node.xml'
         path.write_text(_NODE)
         probe = self.probe(uri=f'test://{path}')
-        self.assertEqual({}, probe.gaps)
+        self.assert_complete(probe)
         guest = probe.guests[GUEST]
         self.assertEqual({4, 5}, guest.dedicated_cpus)
         self.assertEqual({0: 4, 1: 5}, guest.vcpu_cpus)
@@ -141,14 +146,14 @@ class LoopbackTest(unittest.TestCase):
             (2048, {0}, 2048), (cell.memory_mb, cell.nodes, cell.page_kib)
         )
         # this driver tells no cells; the kernel does
-        self.assertIn('available: ', probe.outputs['numactl --hardware'])
-        self.assertTrue(probe.cells)
+        self.assertEqual(loopback.has_cells(), bool(probe.cells))
 
     def test_one_login_a_host(self) -> None:
         self.probe('compute-1', 'compute-2', 'compute-3')
         self.assertEqual(3, len(self.snapshot.probes))
-        self.assertEqual((), self.snapshot.gaps)
         self.assertEqual(3, self.sshd.logins())
+        for probe in self.snapshot.probes.values():
+            self.assert_complete(probe)
 
     def test_a_wrong_host_key(self) -> None:
         """It is refused, whatever the operator's configuration permits."""
@@ -204,12 +209,7 @@ class LoopbackTest(unittest.TestCase):
         self.wait_for(self.sshd.logins)
         asking.send_signal(signal.SIGINT)
         self.assertNotEqual(0, asking.wait(60))
-        self.wait_for(
-            lambda: (
-                'disconnected by' in self.sshd.log.read_text()
-                or 'Connection closed' in self.sshd.log.read_text()
-            )
-        )
+        self.wait_for(lambda: not self.sshd.clients())
 
     def wait_for(self, predicate: Callable[[], object]) -> None:
         """Wait until something is so."""
@@ -239,7 +239,7 @@ class LoopbackTest(unittest.TestCase):
         probe = self.probe(uri='test:////nonexistent.xml')
         self.assertIn('nonexistent.xml', probe.gaps['virsh version'])
         self.assertEqual({}, probe.guests)
-        self.assertTrue(probe.cells)
+        self.assertEqual(loopback.has_cells(), bool(probe.cells))
 
     def test_a_command_that_hangs(self) -> None:
         """What came before it is kept."""
@@ -263,7 +263,7 @@ class LoopbackTest(unittest.TestCase):
 
     def test_through_a_jump_host(self) -> None:
         probe = self.probe(options='-J jump')
-        self.assertEqual({}, probe.gaps)
+        self.assert_complete(probe)
         self.assertEqual(2, self.sshd.logins())
 
     def test_with_a_command_there(self) -> None:
@@ -274,7 +274,7 @@ class LoopbackTest(unittest.TestCase):
         script.chmod(0o755)
         command = f'{self.sshd.command()} {script}'
         probe = self.probe(command=command)
-        self.assertEqual({}, probe.gaps)
+        self.assert_complete(probe)
         self.assertEqual('sh\n', mark.read_text())
 
     def test_names_that_are_no_names(self) -> None:
@@ -367,7 +367,8 @@ class CommandTest(base.FunctionalTest):
         self.assertEqual(0, self.sshd.logins())
         known = self.findings(f'cells --to compute-6 {self.how}')
         self.assertNotIn(('numa-fit', ''), known)
-        self.assertNotIn(('numa-room', 'compute-6'), known)
+        if loopback.has_cells():
+            self.assertNotIn(('numa-room', 'compute-6'), known)
         self.assertEqual(2, self.sshd.logins())
         # the test driver has no huge pages
         saved = self.sshd.folder / 'saved.json'
