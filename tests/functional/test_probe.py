@@ -248,8 +248,8 @@ class LoopbackTest(unittest.TestCase):
         slow.write_text(f'#!/bin/sh\nexec {loopback.find("sleep")} 100\n')
         slow.chmod(0o755)
         sshd = self.start(path=folder)
-        probe = self.probe(sshd=sshd, timeout=8.0)
-        self.assertIn('did not answer within 8 s', probe.gaps['ssh'])
+        probe = self.probe(sshd=sshd, timeout=12.0)
+        self.assertIn('did not answer within 12 s', probe.gaps['ssh'])
         self.assertIn('lscpu', probe.outputs)
         self.assertIsNotNone(probe.processor)
 
