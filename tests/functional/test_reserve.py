@@ -74,6 +74,14 @@ class TestReserve(ReserveTest):
         self.assertEqual('pages', next(iter(rows)))
         for name in NAMES:
             self.assertEqual('same', rows[name]['Topology']['verdict'])
+        past = self.openstack(
+            'server migration watch --past --topology '
+            + self.identity('pages')
+        )
+        self.assertEqual(0, past.code, past.stderr)
+        self.assertRegex(
+            past.stdout, r'pages has now: 1 NUMA cell on . of the host, pages'
+        )
 
     def test_unlike_host(self) -> None:
         """Told why, and nothing has changed; nor on a host in use."""
