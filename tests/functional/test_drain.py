@@ -65,7 +65,7 @@ class TestDrain(drains.DrainTest):
         self.assertEqual('live', rows['paused']['Method'])
         self.assertNotIn([], [row['Request IDs'] for row in rows.values()])
         self.assertIn('compute-1 is empty', result.stderr)
-        lines = [json.loads(line) for line in log.open()]
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
         self.assertEqual('disabled', lines[0]['event'])
         self.assertIn('req-', lines[0]['request_id'])
         self.assertEqual(
