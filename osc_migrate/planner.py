@@ -41,6 +41,7 @@ class Plan:
 def plan(
     snapshot: model.Snapshot,
     host: scrutiny.Names = (),
+    servers: scrutiny.Names = (),
     *,
     looking: scrutiny.Scrutiny | None = None,
     order: str = 'largest',
@@ -49,7 +50,7 @@ def plan(
 ) -> Plan:
     """Plan how to empty hosts, or to move all servers of the snapshot.
 
-    :param host: the host or hosts to empty
+    :param servers: names or ids of more than those of the hosts
     :param looking: from :func:`osc_migrate.scrutiny.begin`; else its
         arguments are in ``how``
     :param order: ``largest``, ``smallest`` or ``name``
@@ -58,7 +59,7 @@ def plan(
     """
     looking = looking or scrutiny.begin(snapshot, **how)
     leaving = scrutiny.names(host)
-    report = verdict.preflight(snapshot, host, looking=looking)
+    report = verdict.preflight(snapshot, host, servers, looking=looking)
     moves: list[model.Move] = []
     stranded: dict[model.Server, tuple[Finding, ...]] = {}
     ahead = snapshot

@@ -72,20 +72,27 @@ class Report:
 
 
 def select(
-    snapshot: model.Snapshot, host: scrutiny.Names = ()
+    snapshot: model.Snapshot,
+    host: scrutiny.Names = (),
+    servers: scrutiny.Names = (),
 ) -> list[model.Server]:
-    """Return the servers of some hosts, or all that the snapshot is about.
+    """Return the servers of some hosts and those that are named.
 
+    If neither is given, all that the snapshot is about.
+
+    :param servers: names or ids
     :raises HostNotFound: a host is not in the snapshot
     """
-    wanted = scrutiny.names(host)
+    wanted, named = scrutiny.names(host), scrutiny.names(servers)
     for name in sorted(wanted - snapshot.hosts.keys()):
         raise exceptions.HostNotFound(name, snapshot.hosts)
     return sorted(
         (
             server
             for server in snapshot.servers.values()
-            if not wanted or server.host in wanted
+            if server.host in wanted
+            or named & {server.id, server.name}
+            or not (wanted or named)
         ),
         key=lambda server: (server.name, server.id),
     )
@@ -94,14 +101,16 @@ def select(
 def preflight(
     snapshot: model.Snapshot,
     host: scrutiny.Names = (),
+    servers: scrutiny.Names = (),
     *,
     looking: Scrutiny | None = None,
     **how: Any,
 ) -> Report:
     """Say of every server whether it can move, how, where to, or why not.
 
-    :param host: the host or hosts to empty; all servers of the snapshot if
-        none is given
+    :param host: the host or hosts to empty
+    :param servers: names or ids of more servers; all of the snapshot if
+        neither is given
     :param looking: from :func:`osc_migrate.scrutiny.begin`; else its
         arguments are in ``how``
     :raises InvalidInput: an unknown host, method or check
@@ -109,7 +118,9 @@ def preflight(
     """
     looking = looking or scrutiny.begin(snapshot, **how)
     rows = _Rows(looking, snapshot)
-    reports = tuple(_report(server, rows) for server in select(snapshot, host))
+    reports = tuple(
+        _report(server, rows) for server in select(snapshot, host, servers)
+    )
     return Report(
         servers=reports,
         destinations=tuple(

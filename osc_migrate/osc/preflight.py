@@ -114,14 +114,15 @@ class Preflight(command.Lister):
             'ignore': parsed_args.ignore_check,
             'include_disabled': parsed_args.include_disabled,
         }
+        asked = parsed_args.host, parsed_args.server
         snapshot = options.probed(
             parsed_args,
             snapshot,
-            lambda: verdict.preflight(snapshot, parsed_args.host, **how),
+            lambda: verdict.preflight(snapshot, *asked, **how),
         )
         if parsed_args.save_snapshot:
             serial.save_snapshot(snapshot, parsed_args.save_snapshot)
-        plan = planner.plan(snapshot, parsed_args.host, allow_cold=True, **how)
+        plan = planner.plan(snapshot, *asked, allow_cold=True, **how)
         fit = fit_module.judge(plan)
         if parsed_args.report:
             serial.write(
@@ -140,9 +141,9 @@ class Preflight(command.Lister):
         from osc_migrate import serial
 
         if parsed_args.snapshot:
-            return selection.only(
-                serial.load_snapshot(parsed_args.snapshot), parsed_args.server
-            )
+            saved = serial.load_snapshot(parsed_args.snapshot)
+            chosen = selection.only(saved, parsed_args.server)
+            return saved if parsed_args.host else chosen
         if not (parsed_args.host or parsed_args.server):
             self._usage_error('name servers, or a host with --host')
         # only now is it known that a cloud is needed

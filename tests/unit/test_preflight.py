@@ -121,6 +121,9 @@ class PreflightTest(base.BaseTestCase):
             report = verdict.preflight(snapshot, host)
             names = [entry.server.name for entry in report.servers]
             self.assertEqual(expected, names)
+        report = verdict.preflight(snapshot, 'compute-1', ['a', 'b'])
+        names = [entry.server.name for entry in report.servers]
+        self.assertEqual(['a', 'b', 'c'], names)
         self.assertRaises(
             exceptions.HostNotFound, verdict.preflight, snapshot, 'compute'
         )
