@@ -98,6 +98,8 @@ _MASKS = (
     (r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?', '<time>'),
     (r'(\d+ h )?(\d+ min )?\d+(\.\d+)? s\b', '<seconds>'),
     (r'\d+(\.\d+)? [KMG]iB', '<size>'),
+    # Nova takes any that are free
+    (r'dedicated CPUs \d+(, \d+)*', 'dedicated CPUs <numbers>'),
     # the widths of tables follow from the rest
     (r' +', ' '),
     (r'-{2,}', '--'),
