@@ -281,11 +281,18 @@ def _most_telling(findings: Iterable[Finding]) -> list[Finding]:
     return list(seen.values())
 
 
-def is_waiting(plan: Plan) -> bool:
-    """Whether some server is only busy, and might move later."""
+def lasting(plan: Plan) -> list[model.Server]:
+    """Return the servers that must stay and are not only busy."""
     # in one way or another: a paused server never moves cold
     waiting = {s.server.id for s in plan.report.servers if s.method == 'wait'}
-    return any(
-        server.id in waiting or all(finding.is_transient for finding in found)
+    return [
+        server
         for server, found in plan.stranded.items()
-    )
+        if server.id not in waiting
+        and not all(finding.is_transient for finding in found)
+    ]
+
+
+def is_waiting(plan: Plan) -> bool:
+    """Whether some server is only busy, and might move later."""
+    return len(lasting(plan)) < len(plan.stranded)

@@ -135,10 +135,9 @@ class DrainHost(command.Lister):
         voice: voices.Voice,
     ) -> bool:
         """Whether the plan is to be carried out; else set the exit code."""
-        is_leaving = any(
-            not all(finding.is_transient for finding in findings)
-            for findings in plan.stranded.values()
-        )
+        from osc_migrate import planner
+
+        is_leaving = bool(planner.lasting(plan))
         if parsed_args.dry_run:
             self.exit_code = access.LEFT if is_leaving else access.EMPTY
             voice.say(closing.outlook(plan, options.limits(parsed_args)))

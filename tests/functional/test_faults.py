@@ -14,9 +14,11 @@ class TestFaults(proxied.ProxiedTest):
     def test_a_drain_in_pieces(self) -> None:
         """It ends as one does to which nothing has happened."""
         self.scenario(proxied.KINDS)
-        # it is closed; then a server moves; the client knows of neither
-        for matches in (proxies.changes, proxies.moves):
-            killed = self.run_until_killed(matches, is_known=True)
+        # servers still move when the next client comes
+        self.lab_set('compute-1', 'link_mb_s=40')
+        # it is closed; then two servers move; the client knows of neither
+        for matches, number in ((proxies.changes, 1), (proxies.moves, 2)):
+            killed = self.run_until_killed(matches, number, is_known=True)
             self.assert_killed(killed)
         # what it has to ask again, as Nova never heard it
         self.proxy.break_(proxies.moves, proxies.lost)

@@ -54,8 +54,11 @@ class Flight:
     def is_over(self) -> bool:
         """Whether Nova holds nothing for it any more."""
         record = self.record
+        if not self.server.exists:
+            # its guest is destroyed, whatever the record says for how long
+            return True
         if record is None:
-            return not self.server.exists
+            return False
         return record.status not in matter.BUSY_RECORDS or not record.is_alive
 
 

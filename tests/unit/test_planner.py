@@ -319,6 +319,45 @@ class StrandedTest(PlannerTest):
         )
 
 
+class LastingTest(PlannerTest):
+    def test_what_is_busy_does_not_last(self) -> None:
+        """Nor does a paused server that migrates, though never cold."""
+        plan = planner.plan(
+            cloud(
+                [
+                    server('active', task_state='rebooting'),
+                    server(
+                        'paused',
+                        status='MIGRATING',
+                        vm_state='paused',
+                        task_state='migrating',
+                    ),
+                ],
+                65536,
+            ),
+            'compute-1',
+        )
+        self.assertEqual(2, len(plan.stranded))
+        self.assertEqual([], planner.lasting(plan))
+        self.assertTrue(planner.is_waiting(plan))
+
+    def test_what_cannot_move_lasts(self) -> None:
+        """It would be left behind."""
+        plan = planner.plan(
+            cloud(
+                [
+                    server('busy', task_state='rebooting'),
+                    server('asleep', status='SUSPENDED', vm_state='suspended'),
+                ],
+                65536,
+            ),
+            'compute-1',
+        )
+        (lasting,) = planner.lasting(plan)
+        self.assertEqual('asleep', lasting.name)
+        self.assertTrue(planner.is_waiting(plan))
+
+
 class GroupTest(PlannerTest):
     def grouped(self, *room: int, policy: str, **hosts: str):
         """Return a cloud whose servers on these hosts are one group."""
