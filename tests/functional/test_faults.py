@@ -15,7 +15,7 @@ class TestFaults(proxied.ProxiedTest):
         """It ends as one does to which nothing has happened."""
         self.scenario(proxied.KINDS)
         # servers still move when the next client comes
-        self.lab_set('compute-1', 'link_mb_s=40')
+        self.lab_set('compute-1', 'link_mb_s=120')
         # it is closed; then two servers move; the client knows of neither
         for matches, number in ((proxies.changes, 1), (proxies.moves, 2)):
             killed = self.run_until_killed(matches, number, is_known=True)
