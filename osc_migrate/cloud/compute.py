@@ -195,7 +195,9 @@ def sight(known: Mapping[str, Any] | None) -> Sight:
 
 
 def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
-    """Return the one server of any project with this id or name.
+    """Return the one server with this id or name, of any project.
+
+    Of the caller's project if that is all that the caller may see.
 
     :raises ServerNotFound: there is none
     :raises AmbiguousName: there are several
@@ -206,7 +208,12 @@ def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
             return known
     # Nova reads the name as a regular expression
     pattern = f'^{re.escape(name)}$'
-    found = [s for s in servers(link, name=pattern) if s['name'] == name]
+    try:
+        listed = list(servers(link, name=pattern))
+    except exceptions.Forbidden:
+        # who may not look into other projects has one
+        listed = list(servers(link, name=pattern, all_tenants='0'))
+    found = [server for server in listed if server['name'] == name]
     if not found:
         raise exceptions.ServerNotFound(name)
     if len(found) > 1:

@@ -29,7 +29,7 @@ TWO_HOSTS = """
 nova: {service_down_time: 6, max_microversion: "2.90"}
 hosts: {compute-1: {}, compute-2: {}}
 flavors: {pinned: {extra_specs: {"hw:numa_nodes": "1"}}}
-images: {tiny: {properties: {"trait:CUSTOM_FAST": required}}}
+images: {tiny: {properties: {hw_disk_bus: virtio}}}
 servers:
   - {name: web, flavor: pinned, host: compute-1, tags: [gold]}
   - {name: volume, host: compute-1, volume_backed: true, config_drive: true}

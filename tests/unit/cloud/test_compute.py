@@ -165,6 +165,14 @@ class FindTest(recorded.RecordedTest):
         self.assertEqual(known, self.find('a.b+c', known))
         self.assertEqual([r'^a\.b\+c$'], query(self.asked()[-1])['name'])
 
+    def test_by_name_in_the_caller_s_project(self) -> None:
+        """Where a role does not reach further."""
+        url = f'{NOVA}/servers/detail'
+        self.answer('GET', f'{url}?all_tenants=1', 'answer-forbidden')
+        self.wire.get(f'{url}?all_tenants=0', json={'servers': [PLAIN]})
+        known = compute.find_server(self.link(), 'plain')
+        self.assertEqual(PLAIN, known)
+
     def test_by_id(self) -> None:
         """Without a listing; an id that is none may be a name."""
         self.answer('GET', f'{NOVA}/servers/{PLAIN["id"]}', 'server-active')
