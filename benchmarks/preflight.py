@@ -36,7 +36,7 @@ def scenario(number: int) -> str:
         'large': {'flavor': 'large'},
         'numa': {'flavor': 'numa'},
         'volume': {'flavor': 'small', 'volume_backed': True},
-        'group': {'flavor': 'small', 'group': 'web'},
+        'group': {'flavor': 'small', 'group': f'web-{number}'},
     }
     shares = {'plain': 6, 'large': 2, 'numa': 1, 'volume': 1}
     servers = [
@@ -56,7 +56,7 @@ def scenario(number: int) -> str:
                 'large': {'ram': 512, 'vcpus': 2},
                 'numa': {'ram': 256, 'extra_specs': {'hw:numa_nodes': '1'}},
             },
-            'server_groups': {'web': {'policy': 'anti-affinity'}},
+            'server_groups': {f'web-{number}': {'policy': 'anti-affinity'}},
             'servers': servers,
         }
     )

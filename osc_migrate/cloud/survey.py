@@ -225,7 +225,7 @@ def _candidates(
     hosts: Mapping[str, model.Host],
 ) -> dict[str, frozenset[str]]:
     """Ask Placement once for each distinct request."""
-    if any(host.providers is None for host in hosts.values()):
+    if not hosts or any(host.providers is None for host in hosts.values()):
         return {}
     by_root = {host.hypervisor_id: host.name for host in hosts.values()}
     queries = {resources.query(s.request) for s in servers.values()}

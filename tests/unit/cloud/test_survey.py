@@ -211,6 +211,7 @@ class GapTest(SurveyTest):
         name = recorded.server('active')['name']
         servers = self.take(servers=name)
         self.assertEqual({}, self.snapshot.hosts)
+        self.assertEqual({}, self.snapshot.candidates)
         self.assertIsNone(servers[name].allocations)
         (gap,) = self.snapshot.gaps
         self.assertEqual('compute services', gap.subject)
