@@ -338,13 +338,20 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let a SIGTERM do what Ctrl-C does: the terminal is put in order."""
+    """Let a SIGTERM do what Ctrl-C does: the terminal is put in order.
+
+    Ctrl-C too, as a shell lets what it starts in the background ignore it.
+    """
 
     def interrupt(number: int, _: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
