@@ -14,6 +14,7 @@ import requests_mock
 
 UUID = re.compile(r'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 _PER_SERVER = re.compile(rf'/(servers|volumes|ports|images)/{UUID.pattern}')
+_VOLUME = re.compile(rf'/volumes/{UUID.pattern}')
 _DOOR = re.compile(r'/(v[0-9.]+/?)?$')
 
 
@@ -81,6 +82,14 @@ class Page:
         query = dict(parse.parse_qsl(parse.urlsplit(request.url).query))
         if 'marker' in query:
             return {'servers': [], 'volumes': [], 'hypervisors': []}
+        if '/volumes/detail' in request.url:
+            # few are asked for one by one, many are listed
+            listed = [
+                answer.json()['volume']
+                for key, answer in self._known.items()
+                if _VOLUME.search(key)
+            ]
+            return self._grown({'volumes': listed})
         url = UUID.sub(
             lambda match: self._originals.get(match[0], match[0]), request.url
         )

@@ -186,21 +186,6 @@ class TestDrain(drains.DrainTest):
         self.assertRegex(result.stderr, r'needs 60000 MB.* is free')
         self.assertEqual([], self.migrations('huge'))
 
-    def test_goes_on_after_a_kill(self) -> None:
-        """After SIGKILL the same command goes on; nothing moves twice."""
-        self.scenario(_SLOW)
-        self.lab_set('compute-1', 'link_mb_s=200')
-        running = self.openstack_start('compute drain compute-1')
-        self.wait_for_migrations('slow-1', 'slow-2')
-        running.process.send_signal(signal.SIGKILL)
-        running.process.wait()
-        result = self.drain('compute-1')
-        self.assertEqual(0, result.code, result.stderr)
-        self.assertIn('going on with that', result.stderr)
-        for name in ('slow-1', 'slow-2', 'slow-3'):
-            self.assert_moved(name)
-        self.assert_empty('compute-1')
-
     def test_interrupt_waits_for_what_runs(self) -> None:
         """Ctrl-C starts nothing more, ends what runs, and exits with 4."""
         self.scenario(_SLOW)
