@@ -76,6 +76,13 @@ class Page:
         self._known = known
         self._moving = moving
         self._times = times
+        # copies of a server have the image of the original
+        self._shared = {
+            part
+            for key in known
+            for part in key.split('/')
+            if '/images/' in key and UUID.fullmatch(part)
+        }
         self._originals: dict[str, str] = {}
 
     def __call__(self, request: Any, context: Any) -> Any:
@@ -138,7 +145,12 @@ class Page:
         return [item] + [
             json.loads(
                 UUID.sub(
-                    lambda match, n=number: self._other(match[0], n), text
+                    lambda match, n=number: (
+                        match[0]
+                        if match[0] in self._shared
+                        else self._other(match[0], n)
+                    ),
+                    text,
                 )
             )
             for number in range(1, self._times)
