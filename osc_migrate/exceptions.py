@@ -13,7 +13,8 @@ then the remedy::
     |   +-- InvalidSnapshot     a snapshot file that cannot be read
     +-- CloudError              the cloud did not answer as it must
     |   +-- Forbidden
-    |   +-- ServiceUnavailable  no endpoint, no connection, 5xx
+    |   +-- NoEndpoint          the catalogue does not have the service
+    |   +-- ServiceUnavailable  no connection, 5xx
     +-- CheckFailed             a check did not load or raised
     +-- HostBusy                another drain holds the host
 """
@@ -92,8 +93,12 @@ class Forbidden(CloudError):
     """The caller lacks a role."""
 
 
+class NoEndpoint(CloudError):
+    """The catalogue does not have a service, or not in this region."""
+
+
 class ServiceUnavailable(CloudError):
-    """A service has no endpoint, does not answer, or answered 5xx."""
+    """A service does not answer, or answered 5xx."""
 
 
 class CheckFailed(MigrateError):

@@ -245,7 +245,7 @@ class Executor:
                         self._busy_at = self._clock()
                     self._put(self._hosts.told(self._follow(task)))
             self._start()
-        except exceptions.Forbidden:
+        except (exceptions.Forbidden, exceptions.NoEndpoint):
             raise
         except exceptions.CloudError:
             now = self._clock()

@@ -170,8 +170,12 @@ def translated(request: str) -> Iterator[None]:
         nova_exceptions.ClientException,
     ) as error:
         raise _from_answer(request, error) from error
+    except keystone_exceptions.EndpointNotFound as error:
+        raise exceptions.NoEndpoint(
+            f'{request} is not possible: {_sentence(error)}. The services of '
+            'this cloud and their regions: openstack catalog list'
+        ) from error
     except (
-        keystone_exceptions.EndpointNotFound,
         keystone_exceptions.DiscoveryFailure,
         keystone_exceptions.ConnectionError,
         ValueError,  # an answer that was cut, or a proxy's page, is no JSON

@@ -145,9 +145,9 @@ class GetTest(ConnectionTest):
         self.assertEqual({'server': 1}, self.get(*answers))
 
     def test_a_service_that_is_not_there(self) -> None:
-        """Is out of reach, and not asked for."""
+        """Is told as such, for no patience will bring it."""
         error = self.assertRaises(
-            exceptions.ServiceUnavailable,
+            exceptions.NoEndpoint,
             self.link().get,
             'shared-file-system',
             '/shares',
