@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every functional test stands on: one lab that all of them share.
+"""What every functional test stands on: a lab that many of them share.
 
 The lab is named by ``LAB_RUN``, ``OS_CLIENT_CONFIG_FILE`` and ``OS_CLOUD``,
-which ``python -m lab run`` sets. A test finds it without any server and
-leaves it so; hosts are those of ``scenario.yaml`` and cannot change.
+which ``python -m lab run`` sets; `labs` gives each worker its own. A test
+finds it without any server and leaves it so; hosts are those of
+``scenario.yaml`` and cannot change.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from lab import control
 from lab import conversion
 from lab import populate
 from lab import scenario as scenarios
+from tests.functional import labs
 
 HOWTO = 'python -m lab run tests/functional/scenario.yaml -- stestr ...'
 OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
@@ -86,6 +88,7 @@ class FunctionalTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        labs.claim()
         wanted = ('LAB_RUN', 'OS_CLIENT_CONFIG_FILE', 'OS_CLOUD')
         missing = [name for name in wanted if not os.environ.get(name)]
         if missing:

@@ -9,11 +9,9 @@ lab's own records, which may be what is wrong.
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
@@ -23,8 +21,8 @@ import yaml
 from lab import api as apis
 from lab import folder as folders
 from lab import processes
+from tests.functional import own
 
-ONE_HOST = 'hosts: {compute-1: {}}\n'
 TWO_HOSTS = """
 nova: {service_down_time: 6, max_microversion: "2.90"}
 hosts: {compute-1: {}, compute-2: {}}
@@ -38,89 +36,6 @@ CONTROL = (
     *('broker', 'keystone', 'placement', 'glance', 'neutron', 'cinder'),
     *('nova', *processes.NOVA),
 )
-# The tests get a home folder of their own; the lab is to have ours, where
-# what it keeps to start faster is.
-ENVIRONMENT = dict(os.environ)
-
-
-class Lab:
-    """A lab in a temporary folder."""
-
-    def __init__(self, scenario: str = ONE_HOST) -> None:
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix='lab-'))
-        self.run = self.base / 'run'
-        self.scenario = self.base / 'scenario.yaml'
-        self.scenario.write_text(scenario)
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start ``python -m lab WORDS``."""
-        return subprocess.Popen(
-            [sys.executable, '-m', 'lab', *words],
-            cwd=folders.CHECKOUT,
-            env={**ENVIRONMENT, 'LAB_RUN': str(self.run)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def call(self, *words: str) -> tuple[int, str]:
-        """Run ``python -m lab WORDS``, return exit code and output."""
-        process = self.start(*words)
-        output, _ = process.communicate(timeout=300)
-        return process.returncode, output
-
-    def up(self) -> tuple[int, str]:
-        """Boot it."""
-        return self.call('up', str(self.scenario))
-
-    def living(self) -> set[int]:
-        """Return the numbers of all processes that belong to this lab.
-
-        They have its log open or its name in their environment; either may
-        be missing, for some write their title over the latter.
-        """
-        logs = bytes(self.run / 'log')
-        mark = f'LAB_RUN={self.run}\0'.encode()
-        return {
-            int(path.name)
-            for path in pathlib.Path('/proc').glob('[0-9]*')
-            if _output(path).startswith(logs)
-            or mark in _environment(path) + b'\0'
-        }
-
-    def number(self, name: str) -> int:
-        """Return the process number of a service."""
-        return int((self.run / 'processes' / name).read_text().split()[0])
-
-    def api(self) -> apis.Api:
-        """Return its APIs for the administrator."""
-        return apis.Api(self.run / 'clouds.yaml')
-
-    def state(self, host: str) -> str:
-        """Return what Nova says of a nova-compute: up or down."""
-        path = f'/os-services?binary=nova-compute&host={host}'
-        # Below the newest of a lab that is capped.
-        answer = self.api().send('compute', 'GET', path, microversion='2.53')
-        return str(answer['services'][0]['state'])
-
-    def remove(self) -> None:
-        """End it and forget it."""
-        self.call('down')
-        shutil.rmtree(self.base)
-
-
-def _environment(process: pathlib.Path) -> bytes:
-    try:
-        return (process / 'environ').read_bytes()
-    except OSError:
-        return b''  # it has just ended
-
-
-def _output(process: pathlib.Path) -> bytes:
-    try:
-        return os.readlink(bytes(process / 'fd' / '1'))
-    except OSError:
-        return b''
 
 
 class ControlTest(base.BaseTestCase):
@@ -133,19 +48,19 @@ class ControlTest(base.BaseTestCase):
     def wait_for(self, predicate: Any, message: str) -> None:
         apis.wait_for(predicate, 120, message)
 
-    def wait_until(self, lab: Lab, host: str, state: str) -> None:
+    def wait_until(self, lab: own.Lab, host: str, state: str) -> None:
         self.wait_for(lambda: lab.state(host) == state, f'{host} not {state}')
 
 
 class RunningLabTest(ControlTest):
     """A lab that is up, and what can be done with it."""
 
-    lab: Lab
+    lab: own.Lab
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.lab = Lab(TWO_HOSTS)
+        cls.lab = own.Lab(TWO_HOSTS)
         cls.addClassCleanup(cls.lab.remove)
         code, output = cls.lab.up()
         if code:
@@ -291,7 +206,7 @@ class RunningLabTest(ControlTest):
                 *['--os-cloud', 'lab', 'server', 'migration', 'preflight'],
                 *['--host', 'compute-1', '--findings', '-f', 'json'],
             ],
-            env={**ENVIRONMENT, 'OS_CLIENT_CONFIG_FILE': config},
+            env={**own.ENVIRONMENT, 'OS_CLIENT_CONFIG_FILE': config},
             capture_output=True,
             text=True,
         )
@@ -307,8 +222,8 @@ class RunningLabTest(ControlTest):
 class LifeTest(ControlTest):
     """Labs that come and go."""
 
-    def make(self, scenario: str = ONE_HOST) -> Lab:
-        lab = Lab(scenario)
+    def make(self, scenario: str = own.ONE_HOST) -> own.Lab:
+        lab = own.Lab(scenario)
         self.addCleanup(lab.remove)
         return lab
 
