@@ -184,7 +184,7 @@ def _tell_leftovers(
     for left in result.leftovers:
         text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
         voice.say(
-            f'{text}\n    -> {left.remedy}' if left.remedy else text,
+            _with_remedy(text, left.remedy),
             'leftover',
             kind=left.kind,
             id=left.id,
@@ -198,13 +198,17 @@ def _tell_leftovers(
         if task.phase in ('failed', 'stuck') and task.server_id not in here:
             text = f'Failed: server {task.name}: {task.reason}'
             voice.say(
-                f'{text}\n    -> {task.remedy}' if task.remedy else text,
+                _with_remedy(text, task.remedy),
                 'broken',
                 id=task.server_id,
                 name=task.name,
                 reason=task.reason,
                 remedy=task.remedy or None,
             )
+
+
+def _with_remedy(text: str, remedy: str) -> str:
+    return f'{text}\n    -> {remedy}' if remedy else text
 
 
 def _end(result: 'drain_module.Result', resume: str) -> tuple[int, str]:

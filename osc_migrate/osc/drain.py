@@ -64,22 +64,11 @@ class DrainHost(command.Lister):
             return access.UNFINISHED
 
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Listing:
-        from osc_migrate import exceptions
-
-        with contextlib.ExitStack() as stack:
-            log = parsed_args.log or voices.taken(self.app.command_options)
-            voice = voices.Voice(log, stack)
-            try:
-                return self._drain(parsed_args, voice, stack)
-            except exceptions.MigrateError as error:
-                voice.write('failed', text=str(error), exit_code=1)
-                raise
+        with voices.opened(parsed_args.log, self.app.command_options) as voice:
+            return self._drain(parsed_args, voice)
 
     def _drain(
-        self,
-        parsed_args: argparse.Namespace,
-        voice: voices.Voice,
-        stack: contextlib.ExitStack,
+        self, parsed_args: argparse.Namespace, voice: voices.Voice
     ) -> rows.Listing:
         from osc_migrate import drain
 

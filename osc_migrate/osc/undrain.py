@@ -2,7 +2,6 @@
 """``openstack compute undrain HOST``."""
 
 import argparse
-import contextlib
 import sys
 import typing
 from typing import Any
@@ -69,16 +68,8 @@ class UndrainHost(command.Lister):
             return access.UNFINISHED
 
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Listing:
-        from osc_migrate import exceptions
-
-        with contextlib.ExitStack() as stack:
-            log = parsed_args.log or voices.taken(self.app.command_options)
-            voice = voices.Voice(log, stack)
-            try:
-                return self._undrain(parsed_args, voice)
-            except exceptions.MigrateError as error:
-                voice.write('failed', text=str(error), exit_code=1)
-                raise
+        with voices.opened(parsed_args.log, self.app.command_options) as voice:
+            return self._undrain(parsed_args, voice)
 
     def _undrain(
         self, parsed_args: argparse.Namespace, voice: voices.Voice

@@ -6,15 +6,19 @@ as an event with what a program wants to know of it.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import itertools
 import logging
 import os
 import sys
+import typing
 from typing import Any
 
 from osc_migrate.osc import access
+
+if typing.TYPE_CHECKING:
+    from osc_migrate import report
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
@@ -51,20 +55,36 @@ def taken(words: Sequence[str]) -> str | None:
     return path
 
 
-class Voice:
-    """Says sentences and writes events down.
+@contextlib.contextmanager
+def opened(path: str | None, words: Sequence[str]) -> Iterator['Voice']:
+    """Begin to speak; an error that ends the command is written down, too.
 
+    :param path: the file of ``--log``
+    :param words: all that was typed
     :raises InvalidInput: the log cannot be written
     """
+    from osc_migrate import exceptions
+    from osc_migrate import report
 
-    def __init__(self, path: str | None, stack: contextlib.ExitStack) -> None:
-        from osc_migrate import report
-
-        # none or one, to be put beside other reporters
-        self.logs: list[report.JsonLines] = []
+    path = path or taken(words)
+    with contextlib.ExitStack() as stack:
+        voice = Voice()
         if path:
             stream = stack.enter_context(access.appending(path))
-            self.logs = [report.JsonLines(stream)]
+            voice.logs.append(report.JsonLines(stream))
+        try:
+            yield voice
+        except exceptions.MigrateError as error:
+            voice.write('failed', text=str(error), exit_code=1)
+            raise
+
+
+class Voice:
+    """Says sentences and writes events down."""
+
+    def __init__(self) -> None:
+        # none or one, to be put beside other reporters
+        self.logs: list[report.JsonLines] = []
 
     def say(self, text: str, event: str = 'note', **said: Any) -> None:
         """Say something to people, and write it down."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What programs read is as the documented schemas say, and nothing more."""
 
-import contextlib
 import io
 import json
 from typing import Any
@@ -147,7 +146,7 @@ class FormatTest(base.BaseTestCase):
         table = rows.listing(ended, 'table')
         self.assertEqual(table, rows.compared(table, nothing, 'table'))
         stream = io.StringIO()
-        voice = voices.Voice(None, contextlib.ExitStack())
+        voice = voices.Voice()
         voice.logs = [report.JsonLines(stream)]
         closing.prove(proof, voice)
         voice.say('compute-2 is enabled, as it was before', 'reservation')
@@ -181,7 +180,7 @@ class FormatTest(base.BaseTestCase):
 
     def write_all(self, lines: report.JsonLines) -> None:
         """Write down what a drain says of its host."""
-        voice = voices.Voice(None, contextlib.ExitStack())
+        voice = voices.Voice()
         voice.logs = [lines]
         left = leftovers.Leftover(
             kind='server',
