@@ -21,6 +21,11 @@ _PATIENCE = 20000
 _UNITS = {'K': 1, 'M': 1024, 'G': 1024**2, 'T': 1024**3}
 
 
+def counted(number: int) -> str:
+    """Return ``1 NUMA cell``, ``2 NUMA cells``."""
+    return f'{number} NUMA cell{"" if number == 1 else "s"}'
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What one cell of a guest asks of one cell of a host.

@@ -161,7 +161,7 @@ def _full(
         return None
     have = '; '.join(f'cell {cell}: {left}' for cell, left in free.items())
     return checks.error(
-        f'has room by count, but not {len(wanted)} NUMA cells with '
+        f'has room by count, but not {cells.counted(len(wanted))} with '
         f'{max(demand.cpus for demand in wanted)} CPUs that no server is '
         f'pinned to ({have})',
         'openstack compute compare '

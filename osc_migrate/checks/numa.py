@@ -10,6 +10,7 @@ only where it does not.
 from collections.abc import Hashable, Iterator
 import math
 
+from osc_migrate import cells as cells_module
 from osc_migrate import checks
 from osc_migrate import resources
 
@@ -50,7 +51,8 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         return
     if len(wanted) > topology['cells']:
         yield checks.error(
-            f'has {topology["cells"]} NUMA cells, {len(wanted)} are needed',
+            f'has {cells_module.counted(topology["cells"])}, '
+            f'{len(wanted)} are needed',
             _LIST,
             cells=topology['cells'],
             needed=len(wanted),
@@ -84,7 +86,9 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if not wanted or candidate.snapshot.probes:
         return
     server, wish = candidate.server, candidate.wish
-    needs = [f'{len(wanted)} NUMA cells of up to {max(wanted)} CPUs']
+    needs = [
+        f'{cells_module.counted(len(wanted))} of up to {max(wanted)} CPUs'
+    ]
     pinned = wish.pinned
     if pinned:
         needs.append(f'{pinned} dedicated CPUs')

@@ -42,7 +42,9 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     What to do: resume or unrescue it, which is its owner's to decide. A
     shelved one holds its place on the host until it is offloaded. Or leave it
-    (``drain --partial``).
+    (``drain --partial``). On a dead host none of this works, but a server
+    that is called broken (``server set --state error``) can be evacuated: its
+    guest is started anew.
     """
     server = candidate.server
     if server.vm_state is None:
@@ -61,7 +63,7 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         yield checks.error(
             f'is {server.status}, which Nova does not '
             f'{_verb(candidate.migration_type)}',
-            _ADVICE.get(server.vm_state, ''),
+            _advice(candidate),
             **evidence,
         )
     elif server.launched_at is None:
@@ -70,6 +72,16 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             'openstack server event list {server}',
             **evidence,
         )
+
+
+def _advice(candidate: checks.Candidate) -> str:
+    """Say what brings the server into a state that can be moved."""
+    _, is_down = _source(candidate)
+    if not is_down:
+        return _ADVICE.get(candidate.server.vm_state or '', '')
+    if candidate.migration_type is model.MigrationType.EVACUATE:
+        return 'openstack server set --state error {server}'
+    return ''
 
 
 @checks.server_check('server-error')

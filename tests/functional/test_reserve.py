@@ -92,7 +92,7 @@ class TestReserve(ReserveTest):
         result = self.drain('compute-5 --to compute-2 --reserve')
         self.assertEqual(3, result.code, result.stderr)
         self.assertIn(
-            'cells: compute-2 has 1 NUMA cells, 2 are needed', result.stderr
+            'cells: compute-2 has 1 NUMA cell, 2 are needed', result.stderr
         )
         result = self.drain('compute-5 --to compute-6 --reserve')
         self.assertEqual(1, result.code, result.stderr)

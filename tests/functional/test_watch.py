@@ -113,6 +113,27 @@ class TestFollow(watching.WatchTest):
         rows = re.findall('quick +live .*completed', result.stdout)
         self.assertEqual(3, len(rows), result)
 
+    def test_gives_a_migration_its_time(self) -> None:
+        """What takes longer than it may is aborted, as it was ordered."""
+        self.scenario(_SLOW)
+        self.links('compute-1', speed=2)
+        self.migrate('slow-1')
+        result = self.openstack(
+            # at least for two GiB, so for ten seconds
+            'server migration watch slow-1 --timeout-per-gib 5 '
+            '--on-stall abort -f json'
+        )
+        self.assertEqual(3, result.code, result)
+        (ended,) = (
+            one
+            for one in self.objects(result.stdout)
+            if one['event'] == 'summary'
+        )
+        self.assertEqual('error', ended['result'], ended)
+        self.assertGreater(ended['running_seconds'], 8)
+        self.assertLess(ended['running_seconds'], 40)  # of about 70
+        self.assertIn('more than 10 s', ended['reason'])
+
 
 class TestTerminal(watching.WatchTest):
     """A watch on a terminal, with keys."""

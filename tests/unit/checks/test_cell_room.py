@@ -130,7 +130,7 @@ class ResidentsTest(base.CheckTest):
         (draft,) = subject.room(pair)
         self.assertIs(Severity.ERROR, draft.severity)
         self.assertIn(
-            'has room by count, but not 1 NUMA cells with 4 CPUs that no '
+            'has room by count, but not 1 NUMA cell with 4 CPUs that no '
             'server is pinned to (cell 0: 3; cell 1: 3)',
             draft.message,
         )

@@ -139,7 +139,7 @@ class FitTest(base.CheckTest):
                 {'mem_page_size': 'large'},
                 '512 MB of memory pages (large)',
             ),
-            ({'pmem': '6GB'}, '1 NUMA cells'),
+            ({'pmem': '6GB'}, '1 NUMA cell '),
         ):
             self.assertFinds(
                 Severity.UNKNOWN, text, subject.fit, of_flavor(**specs)

@@ -55,6 +55,23 @@ class StateTest(base.CheckTest):
                 )
                 self.assertIn(remedy, draft.remedy)
 
+    def test_nobody_resumes_a_server_on_a_dead_host(self):
+        """Only one that is called broken can be evacuated."""
+        suspended = testing.server(status='SUSPENDED', vm_state='suspended')
+        for way, remedy in (
+            (LIVE, ''),
+            (EVACUATE, 'openstack server set --state error {server}'),
+        ):
+            draft = self.assertFinds(
+                Severity.ERROR,
+                'is SUSPENDED',
+                subject.state,
+                suspended,
+                way=way,
+                source=testing.host('compute-1', state='down'),
+            )
+            self.assertEqual(remedy, draft.remedy)
+
     def test_an_offloaded_server_is_nowhere(self):
         server = testing.server(
             vm_state='shelved_offloaded', host=None, host_status=None
