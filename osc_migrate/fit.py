@@ -27,17 +27,19 @@ class Fit:
     """Whether all servers that can move find a place together.
 
     ``first`` is the first server, in the plan's order, that finds none
-    although it could move alone; ``missing`` says what it lacks.
+    although it could move alone; ``missing`` says what it lacks. Without
+    ``is_known`` Nova chooses among hosts that the caller may not see.
     """
 
+    is_known: bool
     counts: Mapping[str, int]
     first: model.Server | None
     missing: str
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all fit."""
-        return self.first is None
+    def is_complete(self) -> bool | None:
+        """Whether all fit; ``None`` if that is not known."""
+        return self.first is None if self.is_known else None
 
 
 def judge(plan: planner.Plan) -> Fit:
@@ -54,6 +56,7 @@ def judge(plan: planner.Plan) -> Fit:
     squeezed = [server for server in plan.stranded if server in alone]
     first = squeezed[0] if squeezed else None
     return Fit(
+        is_known=all(move.destination for move in plan.moves),
         counts={
             word: words.count(word)
             for word in ('live', 'cold', 'evacuate', 'blocked')
@@ -75,6 +78,8 @@ def sentence(fit: Fit) -> str:
         return f'{text}; {fit.first.name} does not fit: {fit.missing}'
     if fit.counts.keys() <= {'blocked'}:
         return text
+    if not fit.is_known:
+        return f'{text}; whether they fit is unknown'
     return f'{text}; all fit'
 
 

@@ -303,8 +303,9 @@ class Gap:
 class Snapshot:
     """All that was read of a cloud for one question, at one moment.
 
-    ``servers`` are those asked about, by id. ``hosts`` are all of them, by
-    name. ``candidates`` maps the query string of a resource request (see
+    ``servers`` are those asked about, by id; of the hosts in ``surveyed``
+    they are all. ``hosts`` are all of the cloud, by name. ``candidates``
+    maps the query string of a resource request (see
     :func:`osc_migrate.resources.query`) to the hosts that Placement offered
     for it. ``roles`` and ``user_id`` are the caller's. ``probes`` holds what
     hosts said themselves, by name, where they were asked.
@@ -315,6 +316,7 @@ class Snapshot:
     roles: frozenset[str]
     compute_microversion: str
     servers: Mapping[str, Server]
+    surveyed: frozenset[str]
     hosts: Mapping[str, Host]
     groups: Mapping[str, ServerGroup]
     aggregates: tuple[Aggregate, ...] | None

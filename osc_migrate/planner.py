@@ -58,15 +58,12 @@ def plan(
     :raises InvalidInput: an unknown host, method, order or check
     """
     looking = looking or scrutiny.begin(snapshot, **how)
-    leaving = scrutiny.names(host)
     report = verdict.preflight(snapshot, host, servers, looking=looking)
     moves: list[model.Move] = []
     stranded: dict[model.Server, tuple[Finding, ...]] = {}
     ahead = snapshot
     for entry in _ordered(report.servers, order):
-        move, findings = _choose(
-            entry, ahead, looking, leaving=leaving, allow_cold=allow_cold
-        )
+        move, findings = _choose(entry, ahead, looking, allow_cold)
         if move is None:
             stranded[entry.server] = tuple(findings)
         else:
@@ -129,19 +126,15 @@ def _choose(
     entry: verdict.ServerReport,
     ahead: model.Snapshot,
     looking: scrutiny.Scrutiny,
-    *,
-    leaving: frozenset[str],
     allow_cold: bool,
 ) -> tuple[model.Move | None, list[Finding]]:
     """Take the first way that leads anywhere."""
     why_not: list[Finding] = []
     ways = looking.ways_for(entry.server)
     for way in ways:
-        destination, findings = _place(
-            entry, ahead, looking, way=way, leaving=leaving
-        )
+        destination, findings = _place(entry, ahead, looking, way)
         if findings or (destination is None and ahead.hosts):
-            nowhere = verdict.nowhere(entry.server, way, ahead)
+            nowhere = verdict.nowhere(entry.server, way, ahead, looking)
             why_not += findings or [nowhere]
         elif _stops_the_guest(entry.server, way, ways, allow_cold):
             why_not.append(_cold_only(entry.server))
@@ -209,9 +202,7 @@ def _place(
     entry: verdict.ServerReport,
     ahead: model.Snapshot,
     looking: scrutiny.Scrutiny,
-    *,
     way: model.MigrationType,
-    leaving: frozenset[str],
 ) -> tuple[str | None, list[Finding]]:
     """Find the best destination for one way of moving, or say why none is."""
     own = [
@@ -224,8 +215,6 @@ def _place(
     server = ahead.servers[entry.server.id]
     why_not: list[Finding] = []
     for name in _preferred(entry, ahead, way):
-        if name in leaving:
-            continue
         candidate = checks.Candidate(
             server=server,
             destination=ahead.hosts[name],

@@ -52,17 +52,34 @@ class Scrutiny:
             return (model.MigrationType.COLD,)
         return self.ways
 
-    def destinations(self, snapshot: model.Snapshot) -> list[model.Host]:
-        """Return the hosts that servers might move to."""
+    def destinations(
+        self, snapshot: model.Snapshot, leaving: frozenset[str] = frozenset()
+    ) -> list[model.Host]:
+        """Return the hosts that servers might move to.
+
+        :param leaving: hosts that are to be emptied; servers go there only
+            if they are named as destinations, too
+        """
         return [
             host
             for name, host in sorted(snapshot.hosts.items())
             if (
                 name in self.to
                 if self.to
-                else host.status == 'enabled' or self.include_disabled
+                else name not in leaving
+                and (host.status == 'enabled' or self.include_disabled)
             )
         ]
+
+    def why_nowhere(self, server: model.Server) -> str:
+        """Say why no host is left for a server."""
+        if self.to:
+            named = ', '.join(sorted(self.to))
+            return f'is on {server.host}, and may only go to {named}'
+        return (
+            f'is on {server.host}, and every other host is disabled or is to '
+            'be emptied, too'
+        )
 
 
 def begin(

@@ -80,6 +80,25 @@ class Selection:
         )
 
 
+def check_surveyed(
+    snapshot: model.Snapshot, hosts: Iterable[str], path: str
+) -> None:
+    """See that a saved snapshot tells of all servers of some hosts.
+
+    :raises HostNotFound: a host is not in the snapshot at all
+    :raises InvalidInput: its servers were not read
+    """
+    for name in hosts:
+        if name not in snapshot.hosts:
+            raise exceptions.HostNotFound(name, snapshot.hosts)
+        if name not in snapshot.surveyed:
+            raise exceptions.InvalidInput(
+                f'{path} does not tell which servers {name} has. Take it '
+                'anew: openstack server migration preflight --host '
+                f'{name} --save-snapshot {path}'
+            )
+
+
 def only(snapshot: model.Snapshot, servers: Iterable[str]) -> model.Snapshot:
     """Restrict a snapshot to some of its servers; none means all.
 

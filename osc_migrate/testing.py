@@ -318,12 +318,14 @@ def snapshot(
     """Build a snapshot of four hosts, seen by an administrator."""
     if hosts is None:
         hosts = [host(f'compute-{number}') for number in range(1, 5)]
+    hosts = list(hosts)
     values: dict[str, Any] = {
         'taken_at': '2026-01-01T00:00:00+00:00',
         'user_id': identifier('operator'),
         'roles': frozenset({'admin'}),
         'compute_microversion': '2.104',
         'servers': {item.id: item for item in servers},
+        'surveyed': frozenset(item.name for item in hosts),
         'hosts': {item.name: item for item in hosts},
         'groups': {item.id: item for item in groups},
         'aggregates': (),

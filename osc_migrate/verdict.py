@@ -117,7 +117,7 @@ def preflight(
     :raises CheckFailed: a check cannot be loaded
     """
     looking = looking or scrutiny.begin(snapshot, **how)
-    rows = _Rows(looking, snapshot)
+    rows = _Rows(looking, snapshot, scrutiny.names(host))
     reports = tuple(
         _report(server, rows) for server in select(snapshot, host, servers)
     )
@@ -137,10 +137,15 @@ class _Rows:
     the destination, where it says anything at all.
     """
 
-    def __init__(self, looking: Scrutiny, snapshot: model.Snapshot) -> None:
+    def __init__(
+        self,
+        looking: Scrutiny,
+        snapshot: model.Snapshot,
+        leaving: frozenset[str],
+    ) -> None:
         self.looking = looking
         self.snapshot = snapshot
-        self.hosts = looking.destinations(snapshot)
+        self.hosts = looking.destinations(snapshot, leaving)
         self.checks = looking.destination_checks
         self._kept: dict[Any, Mapping[str, list[Draft]]] = {}
 
@@ -202,14 +207,17 @@ def _report(server: model.Server, rows: _Rows) -> ServerReport:
     pairs.update((name, tuple(listed)) for name, listed in found.items())
     if not pairs:
         own += [
-            nowhere(server, way, rows.snapshot)
+            nowhere(server, way, rows.snapshot, looking)
             for way in looking.ways_for(server)
         ]
     return _judge(server, looking.ways_for(server), own, pairs)
 
 
 def nowhere(
-    server: model.Server, way: model.MigrationType, snapshot: model.Snapshot
+    server: model.Server,
+    way: model.MigrationType,
+    snapshot: model.Snapshot,
+    looking: Scrutiny,
 ) -> Finding:
     """Say that there is no host to move to, or that none is known."""
     if not snapshot.hosts:
@@ -218,7 +226,7 @@ def nowhere(
         remedy = 'ask somebody with the role admin'
     else:
         severity = Severity.ERROR
-        message = f'is on {server.host}, and no other host may take it'
+        message = looking.why_nowhere(server)
         remedy = 'openstack compute service list --service nova-compute'
     return Finding(
         check='destination-none',

@@ -49,12 +49,12 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             _LIST,
         )
         return
-    if len(wanted) > topology['cells']:
+    number = topology['cells']
+    if len(wanted) > number:
         yield checks.error(
-            f'has {cells_module.counted(topology["cells"])}, '
-            f'{len(wanted)} are needed',
+            f'has {cells_module.counted(number)}, {len(wanted)} are needed',
             _LIST,
-            cells=topology['cells'],
+            cells=number,
             needed=len(wanted),
         )
     size = math.prod(topology.get(k, 1) for k in ('cores', 'threads'))

@@ -40,8 +40,9 @@ def take(
     :raises CloudError: Nova does not answer
     """
     link.compute_max  # noqa: B018 - negotiated once, before the threads
+    hosts = set(hosts)
     with reading.begin(link) as reader:
-        scene = _Scene(reader, set(hosts), servers)
+        scene = _Scene(reader, hosts, servers)
         found = scene.servers()
         user_id, roles = link.caller()
         now = datetime.datetime.now(datetime.UTC)
@@ -51,6 +52,7 @@ def take(
             roles=roles,
             compute_microversion='.'.join(map(str, link.compute_max)),
             servers=found,
+            surveyed=frozenset(hosts),
             hosts=scene.hosts,
             groups=_located(reader, scene.groups or [], found),
             aggregates=reader.optional('aggregates', scene.zones),
@@ -123,7 +125,7 @@ class _Scene:
                 groups=self.groups,
                 ports=_of(found_ports, body['id'], ()),
                 details=known,
-                allocations=_of(found_held, body['id'], {}),
+                allocations=_allocated(found_held, body),
             )
             for body in bodies
         }
@@ -132,6 +134,16 @@ class _Scene:
 def _of(found: Mapping[str, T] | None, key: str, nothing: T) -> T | None:
     """Look up what was read for a server; ``None`` if nothing was."""
     return None if found is None else found.get(key, nothing)
+
+
+def _allocated(
+    found: Mapping[str, dict[str, Mapping[str, int]]] | None,
+    body: Mapping[str, Any],
+) -> dict[str, Mapping[str, int]] | None:
+    """Look up what a server holds; its host, if it may be seen, was asked."""
+    if 'OS-EXT-SRV-ATTR:host' not in body:
+        return None
+    return _of(found, body['id'], {})
 
 
 def _held(

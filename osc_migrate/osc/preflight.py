@@ -142,6 +142,9 @@ class Preflight(command.Lister):
 
         if parsed_args.snapshot:
             saved = serial.load_snapshot(parsed_args.snapshot)
+            selection.check_surveyed(
+                saved, parsed_args.host, parsed_args.snapshot
+            )
             chosen = selection.only(saved, parsed_args.server)
             return saved if parsed_args.host else chosen
         if not (parsed_args.host or parsed_args.server):

@@ -80,6 +80,10 @@ class PreflightTest(base.FunctionalTest):
         offline = self.offline(f'{_PREFLIGHT} --snapshot {path} -f json')
         self.assertEqual(0, offline.code, offline.stderr)
         self.assertEqual(online.stdout, offline.stdout)
+        elsewhere = self.offline(
+            f'{_PREFLIGHT} --snapshot {path} --host compute-2'
+        )
+        self.assert_says(elsewhere, 'does not tell which servers compute-2')
         path.write_text('{"format": "foreign"}', encoding='utf-8')
         refused = self.offline(f'{_PREFLIGHT} --snapshot {path}')
         self.assert_says(refused, str(path))
@@ -147,12 +151,19 @@ class PreflightTest(base.FunctionalTest):
             any('role admin' in found['Remedy'] for found in unknown), findings
         )
         self.assertEqual(1, strict.stderr.count('compute services: '), strict)
-        self.assertIn('1 server: 1 live; all fit', strict.stderr)
+        self.assertIn(
+            '1 server: 1 live; whether they fit is unknown', strict.stderr
+        )
+        self.assertNotIn(
+            'allocation-drift', {found['Check'] for found in findings}
+        )
 
     def test_own_host(self) -> None:
         """Where a server is it cannot go, and that is said."""
         self.scenario('servers: [{name: good, host: compute-1}]')
         result = self.openstack(f'{_PREFLIGHT} good --to compute-1')
         self.assertEqual(3, result.code, result.stderr)
-        self.assertIn('is on compute-1, and no other host', result.stderr)
+        self.assertIn(
+            'is on compute-1, and may only go to compute-1', result.stderr
+        )
         self.assertIn('destination-none', result.stdout)

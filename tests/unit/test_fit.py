@@ -34,6 +34,14 @@ class SentenceTest(base.BaseTestCase):
         one = server('a', status='SUSPENDED', vm_state='suspended')
         self.assertEqual('1 server: 1 blocked', self.said(cloud([one], 4096)))
 
+    def test_no_host_is_known(self):
+        """Nova chooses among those that the caller may not see."""
+        snapshot = testing.snapshot([server('a')], hosts=[])
+        plan = planner.plan(snapshot)
+        found = fit.judge(plan)
+        self.assertIsNone(found.is_complete)
+        self.assertIn('whether they fit is unknown', fit.sentence(found))
+
     def test_nobody_was_asked_about(self):
         self.assertEqual('0 servers', self.said(cloud([], 4096)))
 

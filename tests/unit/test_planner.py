@@ -47,6 +47,9 @@ def cloud(
     )
 
 
+HOSTS = ('compute-1', 'compute-2')
+
+
 class PlannerTest(base.BaseTestCase):
     def moves(
         self,
@@ -199,6 +202,21 @@ class PlanTest(PlannerTest):
             [('a', 'compute-3', 'live'), ('b', 'compute-3', 'live')],
             self.moves(snapshot, ['compute-1', 'compute-2']),
         )
+
+    def test_what_is_emptied_too_is_no_destination(self):
+        """The report says so as the plan does."""
+        servers = [server('a'), server('b', host='compute-2')]
+        self.moves(cloud(servers, 4096, 4096), ['compute-1', 'compute-2'])
+        self.assertEqual(('compute-3',), self.plan.report.destinations)
+        self.assertEqual([], self.moves(cloud(servers, 4096), HOSTS))
+        (found,) = self.plan.stranded[servers[0]]
+        self.assertIn('is to be emptied, too', found.message)
+        self.assertEqual(
+            [('a', 'compute-2', 'live')],
+            self.moves(cloud(servers, 4096), HOSTS, to='compute-2'),
+        )
+        (found,) = self.plan.stranded[servers[1]]
+        self.assertIn('may only go to compute-2', found.message)
 
     def test_all_servers_may_be_asked_about(self):
         snapshot = cloud([server('a'), server('b', host='compute-2')], 4096)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which servers of a host are meant."""
 
+import dataclasses
 from typing import Any
 
 from oslotest import base
@@ -33,6 +34,30 @@ def cloud():
             testing.server('far', host='compute-2', project_id='p1'),
         ]
     )
+
+
+class SurveyedTest(base.BaseTestCase):
+    def test_only_hosts_that_were_read(self) -> None:
+        """No server of another one is known, which is not: it has none."""
+        saved = dataclasses.replace(cloud(), surveyed=frozenset({'compute-1'}))
+        selection.check_surveyed(saved, ['compute-1'], 'saved.json')
+        error = self.assertRaises(
+            exceptions.InvalidInput,
+            selection.check_surveyed,
+            saved,
+            ['compute-2'],
+            'saved.json',
+        )
+        self.assertIn(
+            'preflight --host compute-2 --save-snapshot saved.json', str(error)
+        )
+        self.assertRaises(
+            exceptions.HostNotFound,
+            selection.check_surveyed,
+            saved,
+            ['nowhere'],
+            'saved.json',
+        )
 
 
 class SelectionTest(base.BaseTestCase):
