@@ -49,8 +49,7 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             _LIST,
         )
         return
-    number = topology['cells']
-    if len(wanted) > number:
+    if len(wanted) > (number := topology['cells']):
         yield checks.error(
             f'has {cells_module.counted(number)}, {len(wanted)} are needed',
             _LIST,
