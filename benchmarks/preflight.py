@@ -24,6 +24,8 @@ from lab import api as apis
 from lab import populate
 from lab import scenario as scenarios
 import osc_migrate
+from osc_migrate import fit
+from osc_migrate import planner
 from osc_migrate import testing
 
 HOST = 'compute-1'
@@ -85,10 +87,22 @@ def measured(session: sessions.Session) -> dict[str, Any]:
     }
 
 
-def judged(number: int, hosts: int, flavors: int) -> dict[str, Any]:
-    """Judge made-up servers of so many flavors; nothing is asked."""
+def judged(
+    number: int, hosts: int, flavors: int, pinned: int = 0
+) -> dict[str, Any]:
+    """Judge made-up servers of so many flavors; nothing is asked.
+
+    :param pinned: one flavor of how many wants dedicated CPUs, of which no
+        API tells enough: each server and host is then a finding
+    """
     made = [
-        testing.flavor(original_name=f'f{n}', ram=512 + 4 * n)
+        testing.flavor(
+            original_name=f'f{n}',
+            ram=512 + 4 * n,
+            extra_specs={'hw:cpu_policy': 'dedicated'}
+            if pinned and n % pinned == 0
+            else {},
+        )
         for n in range(flavors)
     ]
     snapshot = testing.snapshot(
@@ -98,13 +112,19 @@ def judged(number: int, hosts: int, flavors: int) -> dict[str, Any]:
         ],
         [testing.host(f'compute-{n}') for n in range(1, hosts + 1)],
     )
-    used = time.process_time()
-    report = osc_migrate.preflight(snapshot, host=HOST)
+    began = time.process_time()
+    plan = planner.plan(snapshot, HOST)  # judges first
+    planned = time.process_time()
+    fit.document(plan, snapshot, fit.judge(plan))
+    ended = time.process_time()
+    servers = plan.report.servers
     return {
-        'servers': len(report.servers),
+        'servers': len(servers),
         'hosts': hosts,
         'flavors': flavors,
-        'cpu seconds': round(time.process_time() - used, 2),
+        'findings': sum(len(each.all_findings()) for each in servers),
+        'judge, plan': f'{planned - began:.2f} s',
+        'report': f'{ended - planned:.2f} s',
     }
 
 
@@ -132,9 +152,10 @@ def main() -> int:
     for row in asked:
         del row['answers']
     alone = [judged(1000, 200, flavors) for flavors in (12, 100, 1000)]
+    alone.append(judged(1000, 200, 12, pinned=2))
     print('asked of the lab; the last row of answers that were multiplied:')
     print(table(asked))
-    print('\njudged, nothing asked:')
+    print('\nCPU of one core, nothing asked; half are pinned in the last row:')
     print(table(alone))
     if arguments.json:
         found = {'asked': asked, 'judged': alone}

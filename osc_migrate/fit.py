@@ -14,12 +14,14 @@ from osc_migrate import planner
 from osc_migrate import serial
 from osc_migrate import verdict
 from osc_migrate.checks import Finding
+from osc_migrate.checks import Severity
 
 FORMAT = 'osc-migrate-preflight'
 VERSION = 1
 # 1 Gbit/s, without the overhead of the protocols
 _BYTES_PER_SECOND = 119 * 1024**2
 _MIB, _GIB = 1024**2, 1024**3
+_WORDS = {severity: str(severity) for severity in Severity}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,7 @@ def document(
     Its keys are documented and keep their meaning within a version.
     """
     going = {move.server_id: move for move in plan.moves}
+    written: dict[int, Any] = {}
     return {
         'format': FORMAT,
         'version': VERSION,
@@ -146,14 +149,16 @@ def document(
         },
         'gaps': serial.to_json(snapshot.gaps),
         'servers': [
-            _server(entry, going.get(entry.server.id))
+            _server(entry, going.get(entry.server.id), written)
             for entry in plan.report.servers
         ],
     }
 
 
 def _server(
-    entry: verdict.ServerReport, move: model.Move | None
+    entry: verdict.ServerReport,
+    move: model.Move | None,
+    written: dict[int, Any],
 ) -> dict[str, Any]:
     server = entry.server
     return {
@@ -174,10 +179,28 @@ def _server(
             else None
         ),
         'reasons': list(entry.reasons),
-        'findings': [finding(found) for found in entry.all_findings()],
+        'findings': [
+            finding(found, written) for found in entry.all_findings()
+        ],
     }
 
 
-def finding(found: Finding) -> dict[str, Any]:
-    """Write a finding as JSON; the severity is a word."""
-    return {**serial.to_json(found), 'severity': str(found.severity)}
+def finding(found: Finding, written: dict[int, Any]) -> dict[str, Any]:
+    """Write a finding as JSON; the severity is a word.
+
+    :param written: evidence by its identity: servers that are alike share it
+    """
+    evidence = written.get(id(found.evidence))
+    if evidence is None:
+        evidence = written[id(found.evidence)] = serial.to_json(found.evidence)
+    return {
+        'check': found.check,
+        'severity': _WORDS[found.severity],
+        'message': found.message,
+        'remedy': found.remedy,
+        'evidence': evidence,
+        'is_transient': found.is_transient,
+        'server': found.server,
+        'destination': found.destination,
+        'migration_type': found.migration_type.value,
+    }

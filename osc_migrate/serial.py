@@ -22,13 +22,17 @@ from osc_migrate import model
 FORMAT = 'osc-migrate-snapshot'
 VERSION = 1
 # what a snapshot of an older release does not say
-_ADDED: dict[str, Any] = {'probes': {}}
+_ADDED: dict[str, Any] = {'probes': {}, 'surveyed': []}
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 T = TypeVar('T')
 
 
 def to_json(value: Any) -> Any:
     """Turn a value into what :mod:`json` can write."""
+    if type(value) in _PLAIN:  # most values are, and there are many
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: to_json(getattr(value, field.name))

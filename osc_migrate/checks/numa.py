@@ -10,9 +10,9 @@ only where it does not.
 from collections.abc import Hashable, Iterator
 import math
 
-from osc_migrate import cells as cells_module
 from osc_migrate import checks
 from osc_migrate import resources
+from osc_migrate.cells import counted
 
 _LIST = 'openstack --os-compute-api-version 2.87 hypervisor show {destination}'
 
@@ -51,7 +51,7 @@ def cells(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         return
     if len(wanted) > (number := topology['cells']):
         yield checks.error(
-            f'has {cells_module.counted(number)}, {len(wanted)} are needed',
+            f'has {counted(number)}, {len(wanted)} are needed',
             _LIST,
             cells=number,
             needed=len(wanted),
@@ -85,9 +85,7 @@ def fit(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if not wanted or candidate.snapshot.probes:
         return
     server, wish = candidate.server, candidate.wish
-    needs = [
-        f'{cells_module.counted(len(wanted))} of up to {max(wanted)} CPUs'
-    ]
+    needs = [f'{counted(len(wanted))} of up to {max(wanted)} CPUs']
     pinned = wish.pinned
     if pinned:
         needs.append(f'{pinned} dedicated CPUs')

@@ -42,9 +42,8 @@ def state(candidate: checks.Candidate) -> Iterator[checks.Draft]:
 
     What to do: resume or unrescue it, which is its owner's to decide. A
     shelved one holds its place on the host until it is offloaded. Or leave it
-    (``drain --partial``). On a dead host none of this works, but a server
-    that is called broken (``server set --state error``) can be evacuated: its
-    guest is started anew.
+    (``drain --partial``). On a dead host none of this works, but a server that
+    is called broken (``server set --state error``) can be evacuated.
     """
     server = candidate.server
     if server.vm_state is None:
