@@ -190,7 +190,7 @@ class Preflight(command.Lister):
         worst = {entry.verdict for entry in found.servers}
         if (
             not found.is_clear
-            or not fit.is_complete
+            or fit.first is not None
             or (parsed_args.strict and verdict.Verdict.UNKNOWN in worst)
         ):
             self.exit_code = access.LEFT
