@@ -17,9 +17,9 @@ nova:
 hosts: {compute-1: {}, compute-2: {}, compute-3: {}}
 """
 _LIVE = """
-flavors: {small: {vcpus: 1, ram: 128, disk: 1}}
+flavors: {little: {vcpus: 1, ram: 128, disk: 1}}
 servers:
-  - {name: live, count: 3, flavor: small, host: compute-1, dirty_mb_s: 1}
+  - {name: live, count: 3, flavor: little, host: compute-1, dirty_mb_s: 1}
 """
 _COLD = """
 servers:
