@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Callable
+import datetime
 import typing
 
 from osc_lib.cli import parseractions
@@ -31,6 +32,19 @@ def seconds(text: str) -> float:
     if not 0 < number < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
     return number
+
+
+def moment(text: str) -> datetime.datetime:
+    """Read an ISO 8601 time, UTC unless it says otherwise; return UTC."""
+    try:
+        read = datetime.datetime.fromisoformat(text)
+        if read.tzinfo is None:
+            read = read.replace(tzinfo=datetime.UTC)
+        return read.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no ISO 8601 time, as 2026-01-31T12:00"
+        ) from error
 
 
 def _add_names(

@@ -35,20 +35,11 @@ class UndrainHost(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self._usage = parser
         parser.add_argument(
             'host', metavar='<host>', help='Exact name of the host'
         )
-        parser.add_argument(
-            '--restore',
-            action='store_true',
-            help='Bring back the servers that the drain moved',
-        )
-        parser.add_argument(
-            '--since',
-            metavar='<time>',
-            help='When the drain began, to resume an interrupted --restore: '
-            'the host is then enabled and remembers nothing',
-        )
+        _add_restore(parser)
         parser.add_argument(
             '--dry-run',
             action='store_true',
@@ -62,6 +53,9 @@ class UndrainHost(command.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
+        misuse = _misuse(parsed_args)
+        if misuse:
+            self._usage.error(misuse)
         try:
             return super().run(parsed_args) or self.exit_code
         except KeyboardInterrupt:
@@ -78,7 +72,7 @@ class UndrainHost(command.Lister):
 
         cloud = access.cloud(self.app.client_manager)
         service, token = restore.mark(cloud, parsed_args.host)
-        since = parsed_args.since or (token.since if token else '')
+        since = _since(parsed_args, token)
         listed: list[rows.Row] = []
         plan = None
         if parsed_args.restore and since:
@@ -173,6 +167,38 @@ class UndrainHost(command.Lister):
         if runner.is_stopping:
             self.exit_code = access.UNFINISHED
         return rows.ended(tasks) + rows.staying(plan.stranded)
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--restore',
+        action='store_true',
+        help='Bring back the servers that the drain moved',
+    )
+    parser.add_argument(
+        '--since',
+        metavar='<time>',
+        type=options.moment,
+        help='When the drain began, to resume an interrupted --restore: the '
+        'host is then enabled and remembers nothing; ISO 8601 time, UTC '
+        'unless it says otherwise',
+    )
+
+
+def _misuse(parsed_args: argparse.Namespace) -> str:
+    """Say which options contradict each other."""
+    if parsed_args.since and not parsed_args.restore:
+        return '--since goes with --restore only'
+    return ''
+
+
+def _since(
+    parsed_args: argparse.Namespace, token: 'token_module.Token | None'
+) -> str:
+    """Return when the drain began, as in its mark; empty if unknown."""
+    if parsed_args.since:
+        return f'{parsed_args.since:%Y-%m-%dT%H:%M:%SZ}'
+    return token.since if token else ''
 
 
 def _command(host: str, since: str) -> str:
