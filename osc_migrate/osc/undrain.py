@@ -2,6 +2,7 @@
 """``openstack compute undrain HOST``."""
 
 import argparse
+import shlex
 import sys
 import typing
 from typing import Any
@@ -72,14 +73,10 @@ class UndrainHost(command.Lister):
 
         cloud = access.cloud(self.app.client_manager)
         service, token = restore.mark(cloud, parsed_args.host)
-        since = _since(parsed_args, token)
+        origin = _origin(parsed_args, service, token, user_id=cloud.user_id)
         listed: list[rows.Row] = []
         plan = None
-        if parsed_args.restore and since:
-            users = {str(cloud.user_id), *(token.user_ids if token else ())}
-            origin = restore.Origin(
-                host=service, since=since, user_ids=frozenset(users)
-            )
+        if parsed_args.restore and origin.since:
             server_ids, stays = restore.find(cloud, origin)
             listed = _staying(stays, service.name)
             plan = restore.plan(cloud, server_ids, service.name)
@@ -89,8 +86,7 @@ class UndrainHost(command.Lister):
             return self._would(parsed_args, service, token, plan, listed)
         if plan is not None:
             voice.say(
-                'To resume this, should it be interrupted: '
-                f'{_command(service.name, since)}'
+                f'To resume this, should it be interrupted: {_command(origin)}'
             )
         if token is None:
             voice.say(f'{service.name} is enabled already')
@@ -98,7 +94,7 @@ class UndrainHost(command.Lister):
             voice.say(restore.reopen(cloud, service, token), 'reopened')
         if plan is not None:
             listed += self._bring_back(
-                cloud, plan, parsed_args, since=since, voice=voice
+                cloud, plan, parsed_args, resume=_command(origin), voice=voice
             )
         voice.write(
             'end', text='', host=service.name, exit_code=self.exit_code
@@ -133,7 +129,7 @@ class UndrainHost(command.Lister):
         plan: 'planner.Plan',
         parsed_args: argparse.Namespace,
         *,
-        since: str,
+        resume: str,
         voice: voices.Voice,
     ) -> list[rows.Row]:
         """Move the servers, and show how it goes."""
@@ -156,7 +152,7 @@ class UndrainHost(command.Lister):
             runner,
             voice.say,
             host=host,
-            resume=_command(host, since),
+            resume=resume,
         ):
             tasks = runner.run(plan)
         voice.say(f'{host}: {report.summary(tasks)}')
@@ -183,26 +179,54 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
         'host is then enabled and remembers nothing; ISO 8601 time, UTC '
         'unless it says otherwise',
     )
+    parser.add_argument(
+        '--user',
+        metavar='<id>',
+        action='append',
+        default=[],
+        help='With --since: ID of a user who took part in the drain (repeat '
+        'for several; default: yourself and whom the host still remembers)',
+    )
 
 
 def _misuse(parsed_args: argparse.Namespace) -> str:
     """Say which options contradict each other."""
     if parsed_args.since and not parsed_args.restore:
         return '--since goes with --restore only'
+    if parsed_args.user and not parsed_args.since:
+        return '--user goes with --since only'
     return ''
 
 
-def _since(
-    parsed_args: argparse.Namespace, token: 'token_module.Token | None'
-) -> str:
-    """Return when the drain began, as in its mark; empty if unknown."""
+def _origin(
+    parsed_args: argparse.Namespace,
+    service: 'model.Host',
+    token: 'token_module.Token | None',
+    *,
+    user_id: str | None,
+) -> 'restore.Origin':
+    """Say whose drain is undone; ``since`` is empty if nothing tells that.
+
+    :param user_id: the caller's
+    """
+    from osc_migrate import restore
+
+    since = token.since if token else ''
     if parsed_args.since:
-        return f'{parsed_args.since:%Y-%m-%dT%H:%M:%SZ}'
-    return token.since if token else ''
+        since = f'{parsed_args.since:%Y-%m-%dT%H:%M:%SZ}'
+    users = parsed_args.user or {user_id, *(token.user_ids if token else ())}
+    return restore.Origin(
+        host=service, since=since, user_ids=frozenset(filter(None, users))
+    )
 
 
-def _command(host: str, since: str) -> str:
-    return f'openstack compute undrain {host} --restore --since {since}'
+def _command(origin: 'restore.Origin') -> str:
+    """Write the command that resumes, by anybody and from anywhere."""
+    words = ['openstack', 'compute', 'undrain', origin.host.name, '--restore']
+    words += ['--since', origin.since]
+    for user_id in sorted(origin.user_ids):
+        words += ['--user', user_id]
+    return shlex.join(words)
 
 
 def _staying(stays: list['restore.Stay'], host: str) -> list[rows.Row]:
