@@ -38,6 +38,7 @@ class CompareHosts(command.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self._usage = parser
         for name in ('host_a', 'host_b'):
             parser.add_argument(
                 name,
@@ -56,6 +57,8 @@ class CompareHosts(command.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
+        if parsed_args.host_a == parsed_args.host_b:
+            self._usage.error('name two different hosts')
         return super().run(parsed_args) or self.exit_code
 
     def take_action(

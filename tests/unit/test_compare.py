@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two hosts side by side."""
 
+import contextlib
 import dataclasses
+import io
 
 from oslotest import base
 
@@ -10,6 +12,7 @@ from osc_migrate import exceptions
 from osc_migrate import hardware
 from osc_migrate import model
 from osc_migrate import testing
+from osc_migrate.osc import compare as command
 
 
 def rows(snapshot, **kept):
@@ -51,6 +54,18 @@ class CompareTest(base.BaseTestCase):
         self.assertRaises(
             exceptions.HostNotFound, compare.compare, pair(), 'compute-1', 'x'
         )
+
+    def test_a_host_and_itself(self):
+        """There is nothing to compare: wrong usage."""
+        compared = command.CompareHosts(None, None)
+        parser = compared.get_parser('openstack compute compare')
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            ended = self.assertRaises(
+                SystemExit, compared.run, parser.parse_args(['c-1', 'c-1'])
+            )
+        self.assertEqual(2, ended.code)
+        self.assertIn('name two different hosts', said.getvalue())
 
     def test_hardware(self):
         other = testing.cpu_info(
