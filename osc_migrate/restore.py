@@ -6,18 +6,23 @@ began. One that was moved again since, by anybody, stays where it is: whoever
 did that knew why.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
 from osc_migrate import handover
+from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import planner
 from osc_migrate import token as token_module
+from osc_migrate.task import TERMINAL_RECORDS
+from osc_migrate.task import Sight
+from osc_migrate.task import Task
 
 # of records whose servers arrived
 _ARRIVED = ('completed', 'confirmed')
+_WAYS = ('live-migration', 'migration')
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,18 @@ class Stay:
     server_id: str
     name: str
     reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The servers that a drain moved: to bring back, on their way, to leave.
+
+    ``back`` has ids, ``begun`` the moves of a run that was interrupted.
+    """
+
+    back: list[str]
+    begun: list[Task]
+    stays: list[Stay]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +113,39 @@ def reopen(
     return done
 
 
-def find(
-    cloud: cloud_module.Cloud, origin: Origin
-) -> tuple[list[str], list[Stay]]:
-    """Find the servers that a drain moved: to bring back, and to leave.
+def find(cloud: cloud_module.Cloud, origin: Origin) -> Found:
+    """Find the servers that a drain moved.
 
     :raises CloudError: Nova does not answer
     """
+    found = Found(back=[], begun=[], stays=[])
+    for record in _moved(cloud, origin):
+        sight = cloud.look(record.server_id)
+        own = cloud.migrations(instance_uuid=record.server_id)
+        last = max(own, key=lambda one: one.id, default=record)
+        if _is_coming(sight, last, origin.host.name):
+            found.begun.append(
+                machine.attach(
+                    last,
+                    name=sight.name,
+                    memory_mb=sight.memory_mb,
+                    is_ours=last.user_id in origin.user_ids,
+                )
+            )
+        elif reason := _why_not(sight, record, own):
+            stay = Stay(
+                server_id=record.server_id, name=sight.name, reason=reason
+            )
+            found.stays.append(stay)
+        else:
+            found.back.append(record.server_id)
+    return found
+
+
+def _moved(
+    cloud: cloud_module.Cloud, origin: Origin
+) -> Iterable[model.Migration]:
+    """Return the newest record by which a drain moved each server."""
     since = origin.since.removesuffix('Z')
     newest: dict[str, model.Migration] = {}
     for record in cloud.migrations(source_compute=origin.host.name):
@@ -110,40 +153,40 @@ def find(
             record.created_at >= since
             and record.user_id in origin.user_ids
             and record.status in _ARRIVED
-            and record.migration_type in ('live-migration', 'migration')
+            and record.migration_type in _WAYS
         ):
             known = newest.setdefault(record.server_id, record)
             newest[record.server_id] = max(known, record, key=lambda r: r.id)
-    back: list[str] = []
-    stays: list[Stay] = []
-    for record in newest.values():
-        reason, name = _why_not(cloud, record)
-        if reason:
-            stays.append(
-                Stay(server_id=record.server_id, name=name, reason=reason)
-            )
-        else:
-            back.append(record.server_id)
-    return back, stays
+    return newest.values()
+
+
+def _is_coming(sight: Sight, last: model.Migration, host: str) -> bool:
+    """Whether an undrain that was interrupted had begun to bring it back.
+
+    A cold migration that is confirmed by nobody is at home already.
+    """
+    return (
+        last.migration_type in _WAYS
+        # a cold one has no destination until it is claimed there
+        and last.dest_compute in (host, None)
+        and last.status not in TERMINAL_RECORDS
+        and (bool(sight.task_state) or sight.status == 'VERIFY_RESIZE')
+    )
 
 
 def _why_not(
-    cloud: cloud_module.Cloud, record: model.Migration
-) -> tuple[str, str]:
-    """Say why a server is left where it is, and its name."""
-    sight = cloud.look(record.server_id)
+    sight: Sight, record: model.Migration, own: Iterable[model.Migration]
+) -> str:
+    """Say why a server is left where it is."""
     if not sight.exists:
-        return 'was deleted', ''
+        return 'was deleted'
     if sight.host == record.source_compute:
-        return 'is back already', sight.name
+        return 'is back already'
     if sight.host != record.dest_compute:
-        return f'was moved on to {sight.host}', sight.name
-    own = cloud.migrations(instance_uuid=record.server_id)
-    if max(one.id for one in own) > record.id and any(
-        one.id > record.id and one.status in _ARRIVED for one in own
-    ):
-        return f'was moved again since, and is on {sight.host}', sight.name
-    return '', sight.name
+        return f'was moved on to {sight.host}'
+    if any(one.id > record.id and one.status in _ARRIVED for one in own):
+        return f'was moved again since, and is on {sight.host}'
+    return ''
 
 
 def plan(

@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
     from osc_migrate import planner
     from osc_migrate import restore
     from osc_migrate import token as token_module
+    from osc_migrate.task import Task
 
 
 class UndrainHost(command.Lister):
@@ -75,15 +76,16 @@ class UndrainHost(command.Lister):
         service, token = restore.mark(cloud, parsed_args.host)
         origin = _origin(parsed_args, service, token, user_id=cloud.user_id)
         listed: list[rows.Row] = []
-        plan = None
+        plan, begun = None, []
         if parsed_args.restore and origin.since:
-            server_ids, stays = restore.find(cloud, origin)
-            listed = _staying(stays, service.name)
-            plan = restore.plan(cloud, server_ids, service.name)
+            found = restore.find(cloud, origin)
+            listed, begun = _staying(found.stays, service.name), found.begun
+            plan = restore.plan(cloud, found.back, service.name)
         elif parsed_args.restore:
             voice.say(f'{service.name} carries no mark of a drain')
         if parsed_args.dry_run:
-            return self._would(parsed_args, service, token, plan, listed)
+            rest = listed + rows.ended(begun)
+            return self._would(parsed_args, service, token, plan, rest)
         if plan is not None:
             voice.say(
                 f'To resume this, should it be interrupted: {_command(origin)}'
@@ -94,7 +96,12 @@ class UndrainHost(command.Lister):
             voice.say(restore.reopen(cloud, service, token), 'reopened')
         if plan is not None:
             listed += self._bring_back(
-                cloud, plan, parsed_args, resume=_command(origin), voice=voice
+                cloud,
+                plan,
+                begun=begun,
+                parsed_args=parsed_args,
+                origin=origin,
+                voice=voice,
             )
         voice.write(
             'end', text='', host=service.name, exit_code=self.exit_code
@@ -127,9 +134,10 @@ class UndrainHost(command.Lister):
         self,
         cloud: Any,
         plan: 'planner.Plan',
-        parsed_args: argparse.Namespace,
         *,
-        resume: str,
+        begun: 'list[Task]',
+        parsed_args: argparse.Namespace,
+        origin: 'restore.Origin',
         voice: voices.Voice,
     ) -> list[rows.Row]:
         """Move the servers, and show how it goes."""
@@ -147,14 +155,12 @@ class UndrainHost(command.Lister):
             choose=lambda task: host,
             hosts=cloud.services,
             explain=lambda task: past.explained(cloud, task),
+            is_ours=lambda record: record.user_id in origin.user_ids,
         )
         with interrupts.stopping(
-            runner,
-            voice.say,
-            host=host,
-            resume=resume,
+            runner, voice.say, host=host, resume=_command(origin)
         ):
-            tasks = runner.run(plan)
+            tasks = runner.run(plan, begun)
         voice.say(f'{host}: {report.summary(tasks)}')
         for text in report.stranded(plan.stranded):
             voice.say(text, 'stays')
@@ -184,8 +190,8 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
         metavar='<id>',
         action='append',
         default=[],
-        help='With --since: ID of a user who took part in the drain (repeat '
-        'for several; default: yourself and whom the host still remembers)',
+        help='With --since: ID of another user who took part in the drain '
+        '(repeat for several)',
     )
 
 
@@ -214,7 +220,8 @@ def _origin(
     since = token.since if token else ''
     if parsed_args.since:
         since = f'{parsed_args.since:%Y-%m-%dT%H:%M:%SZ}'
-    users = parsed_args.user or {user_id, *(token.user_ids if token else ())}
+    marked = token.user_ids if token else ()
+    users = {user_id, *parsed_args.user, *marked}
     return restore.Origin(
         host=service, since=since, user_ids=frozenset(filter(None, users))
     )
