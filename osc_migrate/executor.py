@@ -214,12 +214,9 @@ class Executor:
         waited = self._clock() - self._busy_at
         if waited > self.policy.deadlines.queued:
             return True
-        stuck = [
-            limits_module.of_task(other)
-            for other in self._tasks.values()
-            if other.phase is Phase.STUCK
-        ]
-        return not self._limits.allow(limits_module.of_task(task), stuck)
+        others = self._tasks.values()
+        stuck = [self._load(t) for t in others if t.phase is Phase.STUCK]
+        return not self._limits.allow(self._load(task), stuck)
 
     def _give_up(self) -> None:
         """End the moves that have no slot to wait for."""
@@ -298,7 +295,7 @@ class Executor:
         for task in sorted(self._tasks.values(), key=lambda one: one.tries):
             if task.phase is not Phase.PENDING or self.is_stopping:
                 continue
-            load = limits_module.of_task(task)
+            load = self._load(task)
             if task.refused and self._choose and load.destination is None:
                 # it will have one that is looked at again
                 load = dataclasses.replace(load, destination='')
@@ -320,7 +317,7 @@ class Executor:
             destination = self._choose(task) if self._choose else None
             move = dataclasses.replace(task.move, destination=destination)
             task = dataclasses.replace(task, move=move)
-            if not self._fits(limits_module.of_task(task)):
+            if not self._fits(self._load(task)):
                 self._put(task)
                 return
         record = max(own, key=lambda one: one.id, default=None)
@@ -330,10 +327,13 @@ class Executor:
             task = dataclasses.replace(task, is_ours=True)
         self._put(self._ask(task, request))
 
+    def _load(self, task: Task) -> limits_module.Load:
+        return limits_module.of_task(task, self._figures.copying)
+
     def _fits(self, load: limits_module.Load) -> bool:
         """Whether the limits allow a move beside all that is under way."""
         ours = [
-            limits_module.of_task(other)
+            self._load(other)
             for other in self._tasks.values()
             if other.phase.holds_slot
         ]

@@ -9,6 +9,7 @@ asked for the longest first.
 from collections.abc import Callable
 
 from osc_migrate import contract
+from osc_migrate import limits
 from osc_migrate import model
 from osc_migrate.task import Task
 
@@ -19,7 +20,10 @@ _AT_A_TIME = 4
 
 
 class Figures:
-    """Reads figures, within a budget that is renewed for each look."""
+    """Reads figures, within a budget that is renewed for each look.
+
+    ``copying`` are the hosts from which a copy of disks was seen.
+    """
 
     def __init__(
         self, cloud: contract.Nova, clock: Callable[[], float]
@@ -28,6 +32,7 @@ class Figures:
         self._clock = clock
         self._read_at: dict[str, float] = {}
         self._left = 0
+        self.copying: set[str] = set()
 
     def renew(self) -> None:
         """Allow for the next few reads."""
@@ -53,6 +58,9 @@ class Figures:
             return record
         self._left -= 1
         self._read_at[task.server_id] = now
-        return (
+        record = (
             self._cloud.running_migration(task.server_id, record.id) or record
         )
+        if limits.copies_disks(record):
+            self.copying.add(task.move.source)
+        return record

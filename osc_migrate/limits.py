@@ -2,10 +2,13 @@
 """How many migrations may be under way at once. Pure.
 
 Migrations of others count like ours, as the links are the same. One that
-copies disks weighs more than one that copies only memory.
+copies disks weighs more than one that copies only memory. Whether hosts share
+storage is in no API, so that nothing is taken to copy disks at first; once a
+copy of disks from a host is seen, every move from there of a server with
+local disks is, from before it is asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 import dataclasses
 
 from osc_migrate import exceptions
@@ -84,12 +87,19 @@ def _fits(one: Load, others: list[Load], limit: int) -> bool:
     )
 
 
-def of_task(task: Task) -> Load:
-    """Return how a move of ours weighs."""
+def of_task(task: Task, copying: Collection[str] = ()) -> Load:
+    """Return how a move of ours weighs.
+
+    :param copying: the hosts from which disks are copied
+    """
+    is_expected = task.has_local_disks and task.move.source in copying
+    has_copied = copies_disks(task.record) or bool(
+        task.progress and task.progress.disk_total
+    )
     return Load(
         source=task.move.source,
         destination=task.destination,
-        weight=_weight(task.record),
+        weight=_WEIGHT_OF_DISKS if is_expected or has_copied else 1,
         groups=task.groups,
     )
 
@@ -99,10 +109,11 @@ def of_record(record: model.Migration) -> Load:
     return Load(
         source=record.source_compute,
         destination=record.dest_compute,
-        weight=_weight(record),
+        weight=_WEIGHT_OF_DISKS if copies_disks(record) else 1,
         groups=frozenset(),
     )
 
 
-def _weight(record: model.Migration | None) -> int:
-    return _WEIGHT_OF_DISKS if record and record.disk_total else 1
+def copies_disks(record: model.Migration | None) -> bool:
+    """Whether a migration is seen to copy disks: not before it runs."""
+    return bool(record and record.disk_total)

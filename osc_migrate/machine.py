@@ -109,8 +109,7 @@ def start(task: Task, seen: Observation, now: float, policy: Policy) -> Step:
         is_moving = sight.task_state.startswith(_MOVING)
         if is_moving and record and record.status not in TERMINAL_RECORDS:
             return _attach(task, sight, record, now), None
-        reason = f'busy: {sight.task_state}'
-        return put_off(task, reason, now), None
+        return put_off(task, f'busy: {sight.task_state}', now), None
     task = _adapt(task, sight, policy)
     if sight.vm_state not in _MOVABLE[is_evacuation]:
         reason = f'is {sight.status} now'
@@ -287,6 +286,7 @@ def _attach(
         tries=task.tries,
         refused=task.refused,
         groups=task.groups,
+        has_local_disks=task.has_local_disks,
         attempts=task.attempts,
         request_ids=task.request_ids,
         entered=task.entered,

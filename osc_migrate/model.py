@@ -153,6 +153,13 @@ class Server:
         """Whether it boots from a volume; ``None`` if unknown."""
         return None if self.image is None else self.image == ''
 
+    @property
+    def has_local_disks(self) -> bool:
+        """Whether it has, or may have, disks that are no volumes."""
+        flavor = self.flavor
+        is_local = not self.is_volume_backed
+        return is_local or flavor.ephemeral > 0 or flavor.swap > 0
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CpuInfo:

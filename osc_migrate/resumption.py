@@ -105,7 +105,13 @@ def _joined(
     was = None
     if sight.status == 'ERROR':
         was = settle.ALIVE.get(sight.power_state or 0)
-    return dataclasses.replace(task, groups=rivals, was=was)
+    server = snapshot.servers.get(record.server_id)
+    return dataclasses.replace(
+        task,
+        groups=rivals,
+        has_local_disks=server is not None and server.has_local_disks,
+        was=was,
+    )
 
 
 def _is_of_interest(record: model.Migration, *, is_ours: bool) -> bool:

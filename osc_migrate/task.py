@@ -197,7 +197,8 @@ class Task:
     how many seconds Nova has not taken it, in a row.
     ``aborted`` says why we asked for an abort, ``refused`` holds the hosts
     that it could not go to, ``groups`` its anti-affinity groups,
-    ``attempts`` how each try before this one ended.
+    ``attempts`` how each try before this one ended. ``has_local_disks`` is
+    false if that is not known.
     """
 
     move: model.Move
@@ -220,6 +221,7 @@ class Task:
     aborted: str = ''
     refused: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    has_local_disks: bool = False
     record: model.Migration | None = None
     samples: tuple[Sample, ...] = ()
     progress: Progress | None = None
@@ -289,6 +291,7 @@ def planned(plan: planner.Plan) -> list[Task]:
             name=servers[move.server_id].name,
             memory_mb=servers[move.server_id].flavor.ram,
             groups=plan.apart.get(move.server_id, frozenset()),
+            has_local_disks=servers[move.server_id].has_local_disks,
         )
         for move in plan.moves
     ]

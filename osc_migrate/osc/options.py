@@ -160,7 +160,12 @@ def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add how many migrations may be under way."""
-    group = parser.add_argument_group('how many at once')
+    group = parser.add_argument_group(
+        'how many at once',
+        'A migration that copies disks counts for two. Nova tells that of one '
+        'that runs only; once it has, every server with local disks on the '
+        'same host counts for two before it is asked for.',
+    )
     for option, number, text in (
         ('--parallel', 8, 'Migrations in all'),
         ('--parallel-per-source', 2, 'Migrations from one host'),

@@ -15,6 +15,7 @@ from osc_migrate import exceptions
 from osc_migrate import executor
 from osc_migrate import limits
 from osc_migrate import machine
+from osc_migrate import model
 from osc_migrate import planner
 from osc_migrate import task as tasks
 from osc_migrate import testing
@@ -48,6 +49,7 @@ class Recorder(novas.Nova):
         )
         self.calls: list[tuple[float, str, list[Any]]] = []
         self.slept: list[float] = []
+        self.disk_total = 0
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -80,6 +82,15 @@ class Recorder(novas.Nova):
     def times(self, wanted: str) -> list[float]:
         """Return when something was called."""
         return [at for at, name, _ in self.calls if name == wanted]
+
+    def running_migration(
+        self, server_id: str, migration_id: int
+    ) -> model.Migration | None:
+        """Return a migration that copies disks, or does not."""
+        record = super().running_migration(server_id, migration_id)
+        return record and dataclasses.replace(
+            record, disk_total=self.disk_total
+        )
 
 
 class ExecutorTest(base.BaseTestCase):
@@ -198,6 +209,26 @@ class RunTest(ExecutorTest):
             gaps = [b - a for a, b in itertools.pairwise(reads)]
             self.assertTrue(all(gap >= 5 for gap in gaps), gaps)
             self.assertGreater(len(reads), 3)
+
+    def test_copies_of_disks_weigh_more_once_one_is_seen(self) -> None:
+        """Two begin as if storage were shared, then one after the other."""
+        for disk_total, overlaps in ((0, 3), (9, 1)):
+            with self.subTest(disk_total=disk_total):
+                nova = self.cloud(*[matter.Trip(seconds=30)] * 4)
+                nova.disk_total = disk_total
+                run = self.executor(nova)
+                run.run(self.plan(nova))
+                ends = {
+                    task.name: task.entered[-1][1]
+                    for task in self.seen
+                    if task.phase is Phase.DONE
+                }
+                begins = {name: at for at, _, name in nova.asked()}
+                beside = sum(
+                    begins[one] < ends[other] and begins[other] < ends[one]
+                    for one, other in itertools.combinations(begins, 2)
+                )
+                self.assertEqual(overlaps, beside)
 
     def test_reads_only_what_has_changed(self) -> None:
         """By Nova's own times, a minute back, lest one is missed."""

@@ -2,11 +2,13 @@
 """How many may be under way: in all, from one host, to one host."""
 
 from collections.abc import Iterable
+import dataclasses
 
 from oslotest import base
 
 from osc_migrate import exceptions
 from osc_migrate import limits
+from osc_migrate import progress
 from tests.unit import scenes
 
 FREE = limits.Limits(total=9, per_source=9, per_destination=9)
@@ -143,6 +145,29 @@ class LoadTest(base.BaseTestCase):
         self.assertEqual(
             load('compute-1', 'compute-3', weight=2), limits.of_task(one)
         )
+
+    def test_disks_that_were_seen_or_are_expected(self) -> None:
+        """Expected once a copy from there was seen, not before."""
+        without = scenes.record('running')
+        copied = progress.Progress(
+            **{
+                field.name: None
+                for field in dataclasses.fields(progress.Progress)
+            }
+            | {'disk_total': 9}
+        )
+        for task, copying, weight in (
+            (scenes.pending(has_local_disks=True), (), 1),
+            (scenes.pending(has_local_disks=True), {'compute-9'}, 1),
+            (scenes.pending(has_local_disks=True), {'compute-1'}, 2),
+            (scenes.pending(has_local_disks=False), {'compute-1'}, 1),
+            (scenes.task(has_local_disks=True), {'compute-1'}, 2),
+            (scenes.task(record=without), {'compute-1'}, 1),
+            # its figures are not read in each look
+            (scenes.task(record=without, progress=copied), (), 2),
+        ):
+            with self.subTest(f'{task} {copying}'):
+                self.assertEqual(weight, limits.of_task(task, copying).weight)
 
     def test_of_a_task_that_waits_for_its_next_try(self) -> None:
         """Where it failed before is not where it goes now."""

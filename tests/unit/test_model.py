@@ -59,6 +59,19 @@ class ValueTest(base.BaseTestCase):
             server = testing.server(image=image)
             self.assertIs(is_volume_backed, server.is_volume_backed)
 
+    def test_disks_that_are_no_volumes(self):
+        for image, flavor, has_local_disks in (
+            ('an-id', {}, True),
+            (None, {}, True),
+            ('', {}, False),
+            ('', {'ephemeral': 1}, True),
+            ('', {'swap': 1}, True),
+        ):
+            server = testing.server(
+                image=image, flavor=testing.flavor(**flavor)
+            )
+            self.assertIs(has_local_disks, server.has_local_disks)
+
     def test_when_a_migration_has_ended(self):
         for status in ('completed', 'error', 'confirmed', 'cancelled'):
             self.assertTrue(testing.migration(status=status).has_ended)
