@@ -27,7 +27,9 @@ def add_log(parser: argparse.ArgumentParser) -> None:
         '--log',
         metavar='<file>',
         help='Append all that happens there, as JSON lines: each change of '
-        'a move, and what is done to the host',
+        'a move, and what is done to the host. openstack itself takes --log '
+        'for its --log-file and opens it first, so that what is said of a '
+        'file that cannot be written is its own',
     )
 
 
