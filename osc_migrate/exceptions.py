@@ -20,6 +20,7 @@ then the remedy::
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class MigrateError(Exception):
@@ -90,7 +91,13 @@ class CloudError(MigrateError):
 
 
 class Forbidden(CloudError):
-    """The caller lacks a role."""
+    """The caller lacks a role; ``fact`` is the message without the remedy."""
+
+    remedy = 'ask somebody with the role admin'
+
+    def __init__(self, message: str, **answer: Any) -> None:
+        self.fact = message
+        super().__init__(f'{message.rstrip(".")}; {self.remedy}', **answer)
 
 
 class NoEndpoint(CloudError):

@@ -55,6 +55,11 @@ class Cloud:
         """The id of the caller, if the way to log in tells it."""
         return self._link.caller()[0]
 
+    @property
+    def is_confined(self) -> bool:
+        """Whether Nova refused to show migrations of other projects."""
+        return bool(self._link.confined_to)
+
     def snapshot(
         self,
         host: str | Iterable[str] = (),
@@ -103,18 +108,26 @@ class Cloud:
     def sights(
         self, filters: Mapping[str, str | Sequence[str]]
     ) -> dict[str, Sight]:
-        """Return what Nova shows of servers that pass its filters, by id."""
+        """Return what Nova shows of servers that pass its filters, by id.
+
+        Of the caller's project if that is all that the caller may see.
+
+        :param filters: such as every caller may use; none is by host
+        """
         return {
             body['id']: compute.sight(body)
-            for body in compute.servers(self._link, **filters)
+            for body in compute.visible_servers(self._link, **filters)
         }
 
     def migrations(self, **filters: str) -> list[model.Migration]:
-        """Return the newest migration records that pass Nova's filters.
+        """Return the migration records that pass Nova's filters.
+
+        The newest first; of the caller's project, and without hosts, if that
+        is all that the caller may see.
 
         :param filters: ``host``, ``source_compute``, ``instance_uuid``,
-            ``status``, ``changes_since`` ...; at most 1000 come, the newest
-            first
+            ``status``, ``changes_since`` ...; without any the newest 10,000
+            come
         """
         return compute.migrations(self._link, **filters)
 

@@ -6,6 +6,7 @@ for its newest instead, and what it then leaves out becomes ``None``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+import itertools
 import re
 from typing import Any
 from urllib import parse
@@ -26,6 +27,10 @@ GROUPS = (2, 64)
 # user_id and project_id of a record
 MIGRATIONS = (2, 80)
 PAGE = 1000
+# pages of records that no filter limits: a cloud may keep all it ever had
+PAGES = 10
+
+_SPELLED = {'changes_since': 'changes-since'}
 
 _UUID = re.compile(r'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')
 
@@ -158,6 +163,20 @@ def servers(
         asked['marker'] = page[-1]['id']
 
 
+def visible_servers(
+    link: connection.Connection, **filters: str | Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the servers of all projects, or of the caller's if need be.
+
+    Not for a filter by host: Nova ignores it if the caller may not use it.
+    """
+    try:
+        return list(servers(link, **filters))
+    except exceptions.Forbidden:
+        # who may not look into other projects has one
+        return list(servers(link, **filters, all_tenants='0'))
+
+
 def server_body(
     link: connection.Connection, server_id: str
 ) -> dict[str, Any] | None:
@@ -207,12 +226,7 @@ def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
         if known is not None:
             return known
     # Nova reads the name as a regular expression
-    pattern = f'^{re.escape(name)}$'
-    try:
-        listed = list(servers(link, name=pattern))
-    except exceptions.Forbidden:
-        # who may not look into other projects has one
-        listed = list(servers(link, name=pattern, all_tenants='0'))
+    listed = visible_servers(link, name=f'^{re.escape(name)}$')
     found = [server for server in listed if server['name'] == name]
     if not found:
         raise exceptions.ServerNotFound(name)
@@ -224,10 +238,50 @@ def find_server(link: connection.Connection, name: str) -> dict[str, Any]:
 def migrations(
     link: connection.Connection, **filters: str
 ) -> list[model.Migration]:
-    """Return the newest records of migrations that pass Nova's filters."""
-    with connection.translated('GET /os-migrations'):
-        found = link.compute(MIGRATIONS).migrations.list(limit=PAGE, **filters)
-    return [migration(item.to_dict()) for item in found]
+    """Return the records that pass Nova's filters, the newest first.
+
+    Of the caller's project if that is all that the caller may see.
+
+    :raises Forbidden: not even these may be seen
+    """
+    if link.confined_to:
+        filters['project_id'] = link.confined_to
+    try:
+        return list(_records(link, filters))
+    except exceptions.Forbidden:
+        # os-migrations:index:all_projects; index alone is enough for one
+        project = link.session.get_project_id()
+        if link.confined_to or not project or link.compute_max < MIGRATIONS:
+            raise
+    found = list(_records(link, {**filters, 'project_id': project}))
+    link.confined_to = project
+    return found
+
+
+def _records(
+    link: connection.Connection, filters: Mapping[str, str]
+) -> Iterator[model.Migration]:
+    """Yield all records that pass filters, the newest 10,000 without any."""
+    asked: dict[str, Any] = {
+        'limit': PAGE,
+        **{_SPELLED.get(key, key): value for key, value in filters.items()},
+    }
+    for number in itertools.count(1):
+        # novaclient drops the link, which comes with a full page: one may be
+        # of less than we ask for
+        page = link.get(
+            'compute',
+            f'/os-migrations?{parse.urlencode(asked)}',
+            microversion=link.microversion(MIGRATIONS),
+        )
+        for known in page['migrations']:
+            yield migration(known)
+        is_bounded = not filters.keys() - {'project_id'}
+        if not page.get('migrations_links') or (
+            is_bounded and number >= PAGES
+        ):
+            return
+        asked['marker'] = page['migrations'][-1]['uuid']
 
 
 def running_migrations(

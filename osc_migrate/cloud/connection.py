@@ -54,6 +54,8 @@ class Connection:
         endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self.session = session
+        # the project of a caller whom Nova refused to show all of them
+        self.confined_to = ''
         self._endpoints = endpoints or {}
         self._region_name = region_name
         self._interface = interface or 'public'

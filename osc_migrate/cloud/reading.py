@@ -47,17 +47,11 @@ class Reader:
         except exceptions.CloudError as error:
             if error.status_code not in (None, 403, 404):
                 raise
-            is_forbidden = isinstance(error, exceptions.Forbidden)
+            reason, remedy = str(error), 'openstack catalog list'
+            if isinstance(error, exceptions.Forbidden):
+                reason, remedy = error.fact, error.remedy
             self._note(
-                model.Gap(
-                    subject=subject,
-                    reason=str(error),
-                    remedy=(
-                        'ask somebody with the role admin'
-                        if is_forbidden
-                        else 'openstack catalog list'
-                    ),
-                )
+                model.Gap(subject=subject, reason=reason, remedy=remedy)
             )
             return None
 

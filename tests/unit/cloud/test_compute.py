@@ -141,6 +141,15 @@ class ServerTest(recorded.RecordedTest):
             'compute 2.90', request.headers['OpenStack-API-Version']
         )
 
+    def test_lists_those_that_the_caller_may_see(self) -> None:
+        """Of the caller's project, where a role does not reach further."""
+        self.answer('GET', f'{SERVERS}?all_tenants=1', 'answer-forbidden')
+        self.answer('GET', f'{SERVERS}?all_tenants=0', 'servers')
+        seen = cloud.Cloud(self.session()).sights({'changes-since': '2026'})
+        listed = recorded.body('servers')['servers']
+        self.assertEqual({one['id'] for one in listed}, seen.keys())
+        self.assertEqual(['2026'], query(self.asked()[1])['changes-since'])
+
     def test_filters_may_have_several_values(self) -> None:
         """Each is sent."""
         self.answer('GET', SERVERS, 'servers')
@@ -244,6 +253,63 @@ class MigrationTest(recorded.RecordedTest):
             },
             query(request),
         )
+
+    def test_page_by_page(self) -> None:
+        """While Nova links to more; its pages may be smaller than ours."""
+        listed = recorded.body('migrations')['migrations']
+        pages = [listed[:2], listed[2:4], listed[4:]]
+        self.paged(*pages)
+        found = compute.migrations(self.link(), changes_since='2026-01-01')
+        self.assertEqual([5, 4, 3, 2, 1], [one.id for one in found])
+        self.assertEqual(
+            [None, [listed[1]['uuid']], [listed[3]['uuid']]],
+            [query(request).get('marker') for request in self.asked()],
+        )
+        self.assertEqual(
+            ['2026-01-01'], query(self.asked()[2])['changes-since']
+        )
+
+    def test_not_all_that_there_ever_was(self) -> None:
+        """Without a filter pages are read up to a bound."""
+        listed = recorded.body('migrations')['migrations']
+        with mock.patch.object(compute, 'PAGES', 2):
+            for filters, count in (({}, 2), ({'host': 'compute-1'}, 5)):
+                self.paged(*([one] for one in listed))
+                found = compute.migrations(self.link(), **filters)
+                self.assertEqual(count, len(found))
+
+    def paged(self, *pages: list[dict[str, Any]]) -> None:
+        """Answer a page after the other."""
+        more = {'migrations_links': [{'rel': 'next', 'href': 'http://more'}]}
+        answers = [{'json': {'migrations': page, **more}} for page in pages]
+        del answers[-1]['json']['migrations_links']
+        self.wire.get(f'{NOVA}/os-migrations', answers)
+
+    def test_of_a_manager(self) -> None:
+        """Who may see those of one project is shown these, from then on."""
+        project = recorded.body('token')['token']['project']['id']
+        url = f'{NOVA}/os-migrations'
+        self.answer('GET', url, 'answer-forbidden')
+        self.answer('GET', f'{url}?project_id={project}', 'migrations')
+        one = cloud.Cloud(self.session())
+        self.assertFalse(one.is_confined)
+        for _ in range(2):
+            self.assertEqual(5, len(one.migrations(instance_uuid='1')))
+        self.assertTrue(one.is_confined)
+        self.assertEqual(
+            [None, [project], [project]],
+            [query(request).get('project_id') for request in self.asked()],
+        )
+        self.assertEqual(['1'], query(self.asked()[1])['instance_uuid'])
+
+    def test_of_nobody(self) -> None:
+        """Who may see none is told who may."""
+        self.answer('GET', f'{NOVA}/os-migrations', 'answer-forbidden')
+        error = self.assertRaises(
+            exceptions.Forbidden, compute.migrations, self.link()
+        )
+        self.assertEqual(2, len(self.asked()))
+        self.assertIn('; ask somebody with the role admin', str(error))
 
     def test_figures(self) -> None:
         """Of one that runs; ``None`` for one that is not listed."""
