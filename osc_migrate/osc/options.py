@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Callable
+import contextlib
 import datetime
 import typing
 
@@ -20,18 +21,20 @@ if typing.TYPE_CHECKING:
 
 def positive(text: str) -> int:
     """Read a whole number above zero."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not above zero')
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) > 0:
+            return number
+    raise argparse.ArgumentTypeError(f'{text!r} is no whole number above zero')
 
 
 def seconds(text: str) -> float:
     """Read a number of seconds above zero."""
-    number = float(text)
-    if not 0 < number < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float('inf'):
+            return number
+    raise argparse.ArgumentTypeError(
+        f'{text!r} is no number of seconds above zero'
+    )
 
 
 def moment(text: str) -> datetime.datetime:
