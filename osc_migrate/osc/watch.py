@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import contextlib
 import datetime
 import math
-import shlex
 import shutil
 import signal
 import sys
@@ -18,6 +17,7 @@ from osc_lib.command import command
 
 from osc_migrate.osc import access
 from osc_migrate.osc import examples
+from osc_migrate.osc import invocation
 from osc_migrate.osc import keys
 from osc_migrate.osc import options
 from osc_migrate.osc import screen
@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from osc_migrate import pacing as pacing_module
     from osc_migrate import past as past_module
     from osc_migrate import watch as watch_module
+    from osc_migrate.cloud import Cloud
     from osc_migrate.outcome import Outcome
 
 
@@ -48,23 +49,33 @@ class WatchMigrations(command.Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        if not (parsed_args.server or parsed_args.host or parsed_args.all):
-            self._parser.error('name servers, or give --host HOST or --all')
-        for option in ('since', 'topology'):
-            if getattr(parsed_args, option) and not parsed_args.past:
-                self._parser.error(f'--{option} goes with --past only')
-        with _terminable():
-            if parsed_args.past:
-                return self._tell_past(parsed_args)
-            return self._follow(parsed_args)
+        misuse = invocation.misuse(parsed_args, self._parser)
+        if misuse:
+            self._parser.error(misuse)
+        cloud = access.cloud(self.app.client_manager)
+        act = self._tell_past if parsed_args.past else self._follow
+        try:
+            with _terminable():
+                code = act(parsed_args, cloud)
+        except KeyboardInterrupt:
+            _say('Interrupted before all was read; migrations go on in Nova.')
+            return access.UNFINISHED
+        if parsed_args.all and cloud.is_confined:
+            _say(
+                'Nova shows you the migrations of your project only. For all '
+                'of them: ask somebody with the role admin'
+            )
+        return code
 
-    def _tell_past(self, parsed_args: argparse.Namespace) -> int:
+    def _tell_past(
+        self, parsed_args: argparse.Namespace, source: 'Cloud'
+    ) -> int:
         """Sum up migrations that ended before."""
         from osc_migrate import pacing
         from osc_migrate import past
 
         cloud = pacing.PacedCloud(
-            access.cloud(self.app.client_manager),
+            source,
             clock=time.monotonic,
             wait=keys.wait,
         )
@@ -77,13 +88,13 @@ class WatchMigrations(command.Command):
             _tell_topologies(cloud, ended, parsed_args)
         return code
 
-    def _follow(self, parsed_args: argparse.Namespace) -> int:
+    def _follow(self, parsed_args: argparse.Namespace, source: 'Cloud') -> int:
         """Follow what is under way, and sum up how it ended."""
         from osc_migrate import watch
 
         view = screen.Screen(parsed_args)
         following = watch.Watch(
-            access.cloud(self.app.client_manager),
+            source,
             policy=_policy(parsed_args),
             reporters=[view.report],
             wait=view.wait,
@@ -113,7 +124,7 @@ class WatchMigrations(command.Command):
         if is_interrupted or not is_all:
             _say(
                 'Migrations go on in Nova without this watch. To attach '
-                f'again: {_again(parsed_args)}'
+                f'again: {invocation.again(parsed_args, self._parser)}'
             )
         return access.UNFINISHED
 
@@ -126,8 +137,8 @@ class WatchMigrations(command.Command):
             last = following.last(server_id)
             if last is not None:
                 _say(
-                    f'{name}: the last one, {last.source_compute} -> '
-                    f'{last.dest_compute}, is {last.status} since '
+                    f'{name}: the last one, {last.source_compute or "?"} -> '
+                    f'{last.dest_compute or "?"}, is {last.status} since '
                     f'{last.updated_at or last.created_at} UTC'
                 )
 
@@ -148,7 +159,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         help='Migrations from this host and to it (repeat for several)',
     )
     group.add_argument(
-        '--all', action='store_true', help='All migrations of the cloud'
+        '--all',
+        action='store_true',
+        help='All migrations of the cloud, as far as you may see them',
     )
     group.add_argument(
         '--follow',
@@ -230,10 +243,15 @@ def _add_past(parser: argparse.ArgumentParser) -> None:
 
 def _moment(text: str) -> datetime.datetime:
     """Read an ISO 8601 time, UTC unless it says otherwise."""
-    moment = datetime.datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return moment.astimezone(datetime.UTC)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no ISO 8601 time, as 2026-01-31T12:00'
+        ) from error
 
 
 def _since(moment: datetime.datetime | None) -> str:
@@ -259,31 +277,23 @@ def _wanted(
     """Find the servers that were named; return what to follow, and names.
 
     :raises ServerNotFound, AmbiguousName, HostNotFound: no such thing
+    :raises Forbidden: the caller may not see hosts
     """
     from osc_migrate import exceptions
     from osc_migrate import past
 
     names = {cloud.find(name)[0]: name for name in parsed_args.server}
     if parsed_args.host:
-        with contextlib.suppress(exceptions.Forbidden):
-            services = cloud.services()
-            for host in parsed_args.host:
-                if host not in services:
-                    raise exceptions.HostNotFound(host, services)
+        # who may not see services is not shown the hosts of migrations
+        services = cloud.services()
+        for host in parsed_args.host:
+            if host not in services:
+                raise exceptions.HostNotFound(host, services)
     return past.Wanted(
         servers=frozenset(names),
         hosts=frozenset(parsed_args.host),
         is_everything=parsed_args.all,
     ), names
-
-
-def _again(parsed_args: argparse.Namespace) -> str:
-    """Write the command that attaches again."""
-    words = ['openstack', 'server', 'migration', 'watch', *parsed_args.server]
-    for host in parsed_args.host:
-        words += ['--host', host]
-    words += ['--all'] if parsed_args.all else []
-    return shlex.join(words)
 
 
 def _conclude(
