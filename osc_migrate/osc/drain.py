@@ -16,6 +16,7 @@ from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
+from osc_migrate.osc import screen
 from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _reporters(
     from osc_migrate import report
 
     reporters: list[Any] = [report.Lines(sys.stderr)]
-    if sys.stderr.isatty() and not parsed_args.plain:
+    if screen.is_drawable() and not parsed_args.plain:
         table = live_table.LiveTable(f'Draining {parsed_args.host}')
         reporters = [stack.enter_context(table)]
     return [*reporters, *voice.logs]

@@ -19,6 +19,16 @@ if typing.TYPE_CHECKING:
     from osc_migrate.task import Action
 
 
+def is_drawable() -> bool:
+    """Whether a table can be drawn on stderr: no pipe, no dumb terminal."""
+    if not sys.stderr.isatty():
+        return False
+    from rich import console
+
+    # on TERM=dumb rich shows nothing but the end
+    return not console.Console(stderr=True).is_dumb_terminal
+
+
 class Screen:
     """What the operator sees, and the keys that come back.
 
@@ -33,7 +43,7 @@ class Screen:
         self._table: live_table_module.LiveTable | None = None
         self._dialogue = keys.Dialogue()
         self._is_table = parsed_args.format == 'table' and (
-            sys.stderr.isatty() and not parsed_args.plain
+            is_drawable() and not parsed_args.plain
         )
         self._is_following = parsed_args.follow
         self._is_idle = False
