@@ -20,11 +20,12 @@ from osc_migrate.task import Task
 if typing.TYPE_CHECKING:
     from rich import console as rich_console
     from rich import table as rich_table
+    from rich import text as rich_text
 
 # columns from which all of a migration stands on one line
 WIDE = 150
-# lines for the title, the headings, what has no room and the keys
-_FRAME = 5
+# lines for the title, the headings, what has no room and the cursor
+_FRAME = 4
 _ORDER = (
     Phase.STUCK,
     Phase.ABORTING,
@@ -54,9 +55,11 @@ def ordered(tasks: Iterable[Task]) -> list[Task]:
     )
 
 
-def fitting(tasks: Sequence[Task], width: int, height: int) -> list[Task]:
+def fitting(
+    tasks: Sequence[Task], width: int, height: int, footer: str = ''
+) -> list[Task]:
     """Return the first of the listed tasks, as many as there is room for."""
-    room = max(1, height - _FRAME)
+    room = max(1, height - _FRAME - _height(footer, width))
     chosen: list[Task] = []
     for task in tasks:
         room -= 1 if width >= WIDE or not detail(task) else 2
@@ -64,6 +67,20 @@ def fitting(tasks: Sequence[Task], width: int, height: int) -> list[Task]:
             break
         chosen.append(task)
     return chosen
+
+
+def _height(footer: str, width: int) -> int:
+    """Return how many lines a footer has; without one it may yet come."""
+    from rich import console
+
+    lines = _footer(footer).wrap(console.Console(width=width), width)
+    return max(1, len(lines))
+
+
+def _footer(content: str) -> 'rich_text.Text':
+    from rich import text
+
+    return text.Text(content, style='bold', overflow='fold')
 
 
 def detail(task: Task, times: str = '') -> str:
@@ -90,12 +107,11 @@ def draw(
     :param footer: what stands below, a question or the keys
     """
     from rich import console
-    from rich import text
 
     width, height = size
     every = list(tasks)
     listed = ordered(every)
-    shown = fitting(listed, width, height)
+    shown = fitting(listed, width, height, footer)
     counts = report.counted(map(report.phase, every)) or 'nothing yet'
     rows = _wide if width >= WIDE else _narrow
     parts: list[Any] = [_line(f'{title}: {counts}', 'bold')]
@@ -106,7 +122,7 @@ def draw(
         words = report.counted(map(report.phase, rest))
         parts.append(_line(f'and {len(rest)} more: {words}', 'dim'))
     if footer:
-        parts.append(text.Text(footer, style='bold', overflow='fold'))
+        parts.append(_footer(footer))
     return console.Group(*parts)
 
 
@@ -149,7 +165,8 @@ def _narrow(
     number = 0 if selected is None else len(str(len(tasks))) + 1
     kind = max(len(outcome.migration_type(task)) for task in tasks)
     free = width - number - kind - 14 - 5 - 7
-    where = min(_longest(map(_where, tasks)), free * 55 // 100)
+    places = [_where(task, free * 55 // 100) for task in tasks]
+    where = _longest(places)
     server = min(_longest(map(_name, tasks)), free - where - 8)
     bar = max(6, min(24, free - where - server))
     widths = (number, server, kind, 14, where, bar, 5)
@@ -163,7 +180,7 @@ def _narrow(
             _name(task),
             outcome.migration_type(task),
             report.phase(task),
-            _where(task),
+            places[index - 1],
             _bar(share, bar) or report.elapsed(task, now)[0],
             '' if share is None else f'{100 * share:.0f} %',
             style=_style(task, selected),
@@ -183,8 +200,9 @@ def _wide(
     has_disks = any(report.disk(task) for task in tasks)
     disks = 21 if has_disks else 0
     left = width - number - disks - 8 - 14 - 12 - 10 - 16 - 5 - 21 - 11 - 12
-    where = min(_longest(map(_where, tasks)), left * 40 // 100)
     server = min(_longest(map(_name, tasks)), left * 30 // 100)
+    places = [_where(task, left * 70 // 100 - server) for task in tasks]
+    where = _longest(places)
     widths = (number, server, 8, 14, where, 12, 10, 16, 5, 21)
     widths += (*((disks,) if has_disks else ()), 11, left - server - where)
     headings = ['', 'Server', 'Type', 'Phase', 'From -> To', 'In phase']
@@ -198,7 +216,7 @@ def _wide(
             _name(task),
             outcome.migration_type(task),
             report.phase(task),
-            _where(task),
+            places[index - 1],
             *report.elapsed(task, now),
             _bar(share, 16),
             '' if share is None else f'{100 * share:.0f} %',
@@ -233,8 +251,29 @@ def _name(task: Task) -> str:
     return task.name or task.server_id
 
 
-def _where(task: Task) -> str:
-    return f'{task.move.source or "?"} -> {task.destination or "?"}'
+def _where(task: Task, width: int) -> str:
+    """Write from where to where, each host so that it can be told."""
+    source, target = task.move.source or '?', task.destination or '?'
+    room = max(2, width - 4)
+    if len(source + target) > room:
+        one, _, domain = source.partition('.')
+        other, _, same = target.partition('.')
+        if domain == same:
+            source, target = one, other
+        least = room // 2
+        source, target = (
+            _shortened(source, max(least, room - len(target))),
+            _shortened(target, max(room - least, room - len(source))),
+        )
+    return f'{source} -> {target}'
+
+
+def _shortened(name: str, width: int) -> str:
+    """Leave out the middle of a name that is too long; ends differ."""
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 2
+    return f'{name[:head]}…{name[len(name) - (width - 1 - head) :]}'
 
 
 def _style(task: Task, selected: str | None) -> str:
@@ -292,7 +331,7 @@ class LiveTable:
     def shown(self) -> list[Task]:
         """Return the tasks that have a row now, in their order."""
         listed = ordered(list(self._tasks.values()))
-        return fitting(listed, *self._console.size)
+        return fitting(listed, *self._console.size, self.footer)
 
     def _drawn(self) -> Any:
         # rich calls this from a thread of its own: a copy, then

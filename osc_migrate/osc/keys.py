@@ -116,9 +116,12 @@ class Dialogue:
             self._ask(action, shown)
 
     def follow(self, shown: Sequence['Task']) -> None:
-        """Select the first row when the selected one is not there."""
+        """Select the first row when the selected one is not there.
+
+        Not while a question is open, which itself may take its row away.
+        """
         ids = [task.server_id for task in shown]
-        if self.selected not in ids:
+        if self._asked is None and self.selected not in ids:
             self.selected = ids[0] if ids else None
 
     def _step(self, by: int, shown: Sequence['Task']) -> None:

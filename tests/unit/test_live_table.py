@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live table as text: on 80 and 200 columns, without colour."""
 
+import dataclasses
 import io
 import pathlib
 import re
@@ -11,11 +12,14 @@ from oslotest import base
 from rich import console
 
 from osc_migrate import live_table
+from osc_migrate.osc import keys
 from osc_migrate.progress import Verdict
+from osc_migrate.task import Action
 from osc_migrate.task import Phase
 from osc_migrate.task import Task
 from tests.unit.test_report import ended
 from tests.unit.test_report import progress
+from tests.unit.test_report import record
 from tests.unit.test_report import task
 from tools import draw_pictures
 
@@ -143,6 +147,55 @@ class DrawingTest(base.BaseTestCase):
         for columns in range(40, 240, 7):
             for lines in (drawn(tasks, columns), drawn(tasks, columns, 5)):
                 self.assertLessEqual(max(map(len, lines)), columns)
+
+    def test_a_question_is_seen_to_its_end(self):
+        """Rows make room for a footer of several lines."""
+        rack = 'compute-rack{}-node07.example.org'
+        model = task(progress=progress())
+        tasks = [
+            task(
+                progress=progress(),
+                name=f'database-{number}',
+                move=dataclasses.replace(
+                    model.move,
+                    server_id=f'id-{number}',
+                    source=rack.format(12),
+                    destination=rack.format(13),
+                ),
+                record=record(dest_compute=rack.format(13)),
+            )
+            for number in range(40)
+        ]
+        question = f'{keys.consequence(Action.ABORT, tasks[0])} [y/N]'
+        for footer in (keys.HELP, question, f'{question} {question}'):
+            for columns in (80, 200):
+                lines = drawn(tasks, columns, selected='id-3', footer=footer)
+                self.assertIn(len(lines), (22, 23))
+                self.assertLessEqual(max(map(len, lines)), columns)
+                self.assertEqual(footer[-5:], lines[-1][-5:])
+        narrow, wide = (drawn(tasks, columns)[2] for columns in (80, 200))
+        self.assertIn(' compu…ode07 -> compu…node07 ', narrow)
+        self.assertIn(' compute-rack12-node07 -> compute-rack13-node07 ', wide)
+
+    def test_both_hosts_are_told(self):
+        """A domain of both is dropped first, then the middle of a name."""
+        model = task()
+        for source, target, width, said in (
+            ('a.example.org', 'b.example.org', 30, 'a.{0} -> b.{0}'),
+            ('a.example.org', 'b.example.org', 29, 'a -> b'),
+            ('a.example.org', 'b.example.net', 24, 'a.ex…e.org -> b.ex…e.net'),
+            ('compute-rack12-node07', 'b', 20, 'compute…-node07 -> b'),
+            ('a', 'compute-rack12-node07', 20, 'a -> compute…-node07'),
+            ('compute-rack12-node07', None, 11, 'co…e07 -> ?'),
+            ('compute-1', 'compute-2', 0, '… -> …'),
+        ):
+            move = dataclasses.replace(
+                model.move, source=source, destination=target
+            )
+            self.assertEqual(
+                said.format('example.org'),
+                live_table._where(task(move=move, record=None), width),
+            )
 
     def test_every_phase_can_be_drawn(self):
         """A phase that the table does not know would vanish from it."""

@@ -458,8 +458,11 @@ class DialogueTest(base.BaseTestCase):
         self.press('2a')
         self.shown.reverse()
         self.dialogue.follow(self.shown[:3])
+        self.assertEqual('id-2', self.dialogue.selected)
         self.press('y')
         self.assertEqual([('id-2', Action.ABORT)], self.dialogue.take())
+        self.dialogue.follow(self.shown[:3])
+        self.assertEqual('id-12', self.dialogue.selected)
 
     def test_what_nova_would_refuse(self):
         """It is said at once what cannot be done."""
