@@ -57,7 +57,7 @@ class Cloud:
 
     @property
     def is_confined(self) -> bool:
-        """Whether Nova refused to show migrations of other projects."""
+        """Whether Nova shows only migrations that our project began."""
         return bool(self._link.confined_to)
 
     def snapshot(
@@ -122,8 +122,8 @@ class Cloud:
     def migrations(self, **filters: str) -> list[model.Migration]:
         """Return the migration records that pass Nova's filters.
 
-        The newest first; of the caller's project, and without hosts, if that
-        is all that the caller may see.
+        The newest first; those that the caller's project began, without
+        hosts, if the caller may see no more.
 
         :param filters: ``host``, ``source_compute``, ``instance_uuid``,
             ``status``, ``changes_since`` ...; without any the newest 10,000

@@ -240,7 +240,9 @@ def migrations(
 ) -> list[model.Migration]:
     """Return the records that pass Nova's filters, the newest first.
 
-    Of the caller's project if that is all that the caller may see.
+    Those that the caller's project began if the caller may see no more. An
+    administrator's migrations of its servers are not among them: Nova keeps
+    the project of who asked (``nova/objects/migration.py``).
 
     :raises Forbidden: not even these may be seen
     """

@@ -54,7 +54,7 @@ class Connection:
         endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self.session = session
-        # the project of a caller whom Nova refused to show all of them
+        # the caller's project, if Nova shows only migrations it began
         self.confined_to = ''
         self._endpoints = endpoints or {}
         self._region_name = region_name

@@ -50,9 +50,7 @@ class Reader:
             reason, remedy = str(error), 'openstack catalog list'
             if isinstance(error, exceptions.Forbidden):
                 reason, remedy = error.fact, error.remedy
-            self._note(
-                model.Gap(subject=subject, reason=reason, remedy=remedy)
-            )
+            self.note(model.Gap(subject=subject, reason=reason, remedy=remedy))
             return None
 
     def optional_all(
@@ -66,7 +64,7 @@ class Reader:
                 found[key] = value
         return found
 
-    def _note(self, gap: model.Gap) -> None:
+    def note(self, gap: model.Gap) -> None:
         """Keep one gap for each subject, not one for each server."""
         if all(known.subject != gap.subject for known in self.gaps):
             self.gaps.append(gap)

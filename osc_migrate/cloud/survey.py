@@ -96,6 +96,15 @@ class _Scene:
         self.groups = reader.optional('server groups', groups)
         known = reader.optional('migrations', records)
         self.migrations = None if known is None else tuple(known)
+        if reader.link.confined_to:
+            reader.note(
+                model.Gap(
+                    subject='migrations',
+                    reason="only those are shown that the caller's project "
+                    'began',
+                    remedy=exceptions.Forbidden.remedy,
+                )
+            )
 
     def servers(self) -> dict[str, model.Server]:
         """Read all that belongs to the servers, and join it."""

@@ -60,10 +60,10 @@ class WatchMigrations(command.Command):
         except KeyboardInterrupt:
             _say('Interrupted before all was read; migrations go on in Nova.')
             return access.UNFINISHED
-        if parsed_args.all and cloud.is_confined:
+        if cloud.is_confined:
             _say(
-                'Nova shows you the migrations of your project only. For all '
-                'of them: ask somebody with the role admin'
+                'Nova shows you only the migrations that your project began. '
+                'For all of them: ask somebody with the role admin'
             )
         return code
 

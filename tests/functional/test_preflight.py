@@ -133,7 +133,7 @@ class PreflightTest(base.FunctionalTest):
         result = self.openstack(
             f'--os-cloud lab-manager {_PREFLIGHT} --host compute-1'
         )
-        self.assert_says(result, '403')
+        self.assert_says(result, '403', 'ask somebody with the role admin')
 
     def test_manager(self) -> None:
         """Who may not see the hosts is told so, and who would be."""

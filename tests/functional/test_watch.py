@@ -134,6 +134,28 @@ class TestFollow(watching.WatchTest):
         self.assertLess(ended['running_seconds'], 40)  # of about 70
         self.assertIn('more than 10 s', ended['reason'])
 
+    def test_manager(self) -> None:
+        """Who manages a project sees what it began, but no hosts."""
+        self.scenario(_QUICK.replace('name: quick', 'name: q, project: demo'))
+        self.assertEqual(
+            0,
+            self.openstack(
+                '--os-cloud lab-manager server migrate --live-migration q'
+            ).code,
+        )
+        watch = '--os-cloud lab-manager server migration watch'
+        result = self.openstack(f'{watch} q')
+        self.assertEqual(0, result.code, result)
+        self.wait_for_ends('q', 1)
+        for chosen in ('q', '--all'):
+            result = self.openstack(f'{watch} {chosen} --past')
+            self.assertEqual(0, result.code, result)
+            self.assertRegex(result.stdout, 'q +live .* completed', result)
+            self.assertIn('that your project began', result.stderr)
+        result = self.openstack(f'{watch} --host compute-1')
+        self.assertEqual(1, result.code, result)
+        self.assertIn('ask somebody with the role admin', result.stderr)
+
 
 class TestTerminal(watching.WatchTest):
     """A watch on a terminal, with keys."""

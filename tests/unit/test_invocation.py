@@ -113,8 +113,8 @@ class WatchLineTest(base.BaseTestCase):
             self.assertEqual(4, code)
             self.assertIn('Interrupted before all was read', said)
 
-    def test_all_that_may_be_seen(self) -> None:
-        """Who sees one project only is told that it is not all."""
+    def test_what_may_be_seen(self) -> None:
+        """Who sees what one project began is told that it is not all."""
         for is_confined in (False, True):
             code, said = self.watched('--all --past', is_confined=is_confined)
             self.assertEqual(0, code)

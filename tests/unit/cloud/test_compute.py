@@ -286,7 +286,7 @@ class MigrationTest(recorded.RecordedTest):
         self.wire.get(f'{NOVA}/os-migrations', answers)
 
     def test_of_a_manager(self) -> None:
-        """Who may see those of one project is shown these, from then on."""
+        """Who may see what one project began is shown that, from then on."""
         project = recorded.body('token')['token']['project']['id']
         url = f'{NOVA}/os-migrations'
         self.answer('GET', url, 'answer-forbidden')

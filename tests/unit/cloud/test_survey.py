@@ -183,6 +183,21 @@ class GapTest(SurveyTest):
                 self.assertNotIn('admin', gap.reason)
                 self.assertEqual(NAMES, servers.keys())
 
+    def test_a_manager_sees_some_migrations(self) -> None:
+        """What others began of the servers is unknown."""
+        self.replay('traffic')
+        project = recorded.body('token')['token']['project']['id']
+        url = f'{NOVA}/os-migrations'
+        self.answer('GET', url, 'answer-forbidden')
+        self.answer('GET', f'{url}?project_id={project}', 'migrations')
+        self.take()
+        assert self.snapshot.migrations is not None
+        self.assertEqual(5, len(self.snapshot.migrations))
+        (gap,) = self.snapshot.gaps
+        self.assertEqual('migrations', gap.subject)
+        self.assertIn('project began', gap.reason)
+        self.assertIn('role admin', gap.remedy)
+
     def test_without_placement(self) -> None:
         """Room is unknown, and so are offers and allocations."""
         self.answer(
