@@ -229,7 +229,7 @@ def _add_past(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--since',
         metavar='<time>',
-        type=_moment,
+        type=options.moment,
         help='With --past: ISO 8601 time, UTC unless it says otherwise '
         '(default: a day ago)',
     )
@@ -239,19 +239,6 @@ def _add_past(parser: argparse.ArgumentParser) -> None:
         help='With --past: also the NUMA topology that each server has now, '
         'one request each; Nova keeps none of before',
     )
-
-
-def _moment(text: str) -> datetime.datetime:
-    """Read an ISO 8601 time, UTC unless it says otherwise."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        return moment.astimezone(datetime.UTC)
-    except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no ISO 8601 time, as 2026-01-31T12:00'
-        ) from error
 
 
 def _since(moment: datetime.datetime | None) -> str:
