@@ -346,8 +346,14 @@ class Drain:
             return found
         meant = set(tasks)
         if selection.limit is None:
-            meant.update(selection.choose(self.snapshot, self.host.name))
+            meant |= self._meant()
         return [left for left in found if {left.id, left.name} & meant]
+
+    def _meant(self) -> set[str]:
+        """Return the servers that are meant, and named ones that have left."""
+        chosen = self._selection.choose(self.snapshot, self.host.name)
+        there = {s.id for s in self.snapshot.servers_on(self.host.name)}
+        return {*chosen, *(self._selection.servers - there)}
 
     def under_way(self) -> list[Task]:
         """Find the moves from the host that have begun and not ended.
@@ -355,7 +361,7 @@ class Drain:
         What others began is only followed if its server is meant.
         """
         selection = self._selection
-        meant = set(selection.choose(self.snapshot, self.host.name))
+        meant = self._meant()
         return resumption.under_way(
             self._cloud,
             self.snapshot,
@@ -369,7 +375,12 @@ class Drain:
     def is_ours(self, record: model.Migration) -> bool:
         """Whether this drain asked for a migration, in whatever run."""
         if self.token is None:
-            return False
+            return resumption.is_own(
+                record,
+                host=self.host.name,
+                user_id=self.snapshot.user_id,
+                named=self._selection.servers,
+            )
         users = {self.snapshot.user_id, *self.token.user_ids}
         since = self.token.since.removesuffix('Z')
         return record.created_at >= since and record.user_id in users

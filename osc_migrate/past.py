@@ -57,6 +57,8 @@ class Rememberer(Protocol):
 def explained(cloud: Rememberer, task: Task) -> Task:
     """Add why a migration failed, as far as Nova tells."""
     assert task.record is not None
+    if task.record.status == 'finished':
+        return task  # it only waits for its confirmation
     try:
         sight = cloud.look(task.server_id)
         actions = cloud.history(task.record)

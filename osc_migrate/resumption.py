@@ -6,7 +6,7 @@ cold migrations that wait for their confirmation, and servers that a migration
 of the drain left in ERROR, here or there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
@@ -51,6 +51,30 @@ def under_way(
             continue
         found.append(_joined(snapshot, record, sight, is_ours=is_own))
     return found
+
+
+def is_own(
+    record: model.Migration,
+    *,
+    host: str,
+    user_id: str | None,
+    named: Collection[str],
+) -> bool:
+    """Whether a drain that leaves no mark asked for a migration.
+
+    Only cold ones, which wait for a confirmation, need an owner.
+
+    :param host: the host that is drained
+    :param user_id: the caller
+    :param named: ids of the servers that the caller has named
+    """
+    return (
+        record.migration_type == 'migration'
+        and record.status not in TERMINAL_RECORDS
+        and record.source_compute == host
+        and record.user_id == user_id
+        and record.server_id in named
+    )
 
 
 def is_unrecorded(

@@ -253,6 +253,42 @@ class ResumeTest(DrainTest):
         )
         self.assertEqual(['migration'] * 3, [k for k, _ in self.left(result)])
 
+    def test_goes_on_without_a_mark(self) -> None:
+        """Of a named server, a cold migration that we asked for is ours."""
+        for seconds in (5, 60):
+            self.world = worlds.World(HOSTS)
+            self.nova = self.cloud()
+            self.begun('a', 'migration', novas.OPERATOR, seconds=20)
+            self.world.pass_time(seconds)
+            result = self.unmarked('a')
+            self.assertEqual({'a': 'done'}, self.phases(result))
+            self.assertTrue(result.is_empty)
+
+    def test_says_what_another_has_not_confirmed(self) -> None:
+        """Of a server that is named, it is a part that is left here."""
+        self.begun('a', 'migration', novas.OWNER)
+        self.world.pass_time(60)
+        result = self.unmarked('a')
+        self.assertEqual(['migration'], [k for k, _ in self.left(result)])
+
+    def unmarked(self, *names: str) -> drain.Result:
+        """Drain named servers, and leave the host enabled."""
+        self.nova.find = lambda name: (  # type: ignore[attr-defined]
+            testing.identifier(name),
+            self.nova.look(testing.identifier(name)),
+        )
+        chosen = selection.Selection(servers=frozenset(names))
+        emptying = drain.Drain(
+            self.nova, HOST, drain.Options(selection=chosen)
+        )
+        runner = executor.Executor(
+            self.nova,
+            is_ours=emptying.is_ours,
+            clock=self.world.clock,
+            sleep=self.nova.sleep,
+        )
+        return emptying.run(emptying.plan(), runner)
+
     def test_follows_what_others_began(self) -> None:
         """It leaves the host as well, and takes a slot."""
         self.begun('a', 'live-migration', novas.OWNER, seconds=30)

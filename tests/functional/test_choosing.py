@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drains of some servers of a host, against a real Nova."""
+
+import signal
+
+from tests.functional import drains
+
+_FEW = """
+flavors: {small: {vcpus: 1, ram: 256, disk: 1}}
+servers:
+  - {count: 2, name: few, flavor: small, host: compute-1}
+  - {name: stopped, flavor: small, host: compute-1, status: SHUTOFF}
+"""
+
+
+class TestChoosing(drains.DrainTest):
+    """Drains of compute-1 that do not empty it."""
+
+    def test_killed_without_a_mark(self) -> None:
+        """The same command goes on, and confirms what it began."""
+        self.scenario(_FEW)
+        command = '--no-disable --server stopped --to compute-4'
+        running = self.openstack_start(f'compute drain compute-1 {command}')
+        self.wait_for_migrations('stopped')
+        running.process.send_signal(signal.SIGKILL)
+        running.wait(30)
+        self.wait_for(
+            lambda: self.server('stopped')['status'] == 'VERIFY_RESIZE',
+            90,
+            'it is not to be confirmed',
+        )
+        result = self.drain(f'compute-1 {command}')
+        self.assertEqual(0, result.code, result.stderr)
+        self.assert_moved('stopped', 'SHUTOFF')
+        self.assertEqual({'few-1', 'few-2'}, set(self.servers_on('compute-1')))
