@@ -230,14 +230,16 @@ class Reservation:
             self.strangers = found
             self._on_strangers()
 
-    def warning(self) -> str:
-        """Say what else is on the destination, and the choice there is."""
-        again = f'openstack compute drain {self._source.name} --to {self.host}'
+    def warning(self, beside: str) -> str:
+        """Say what else is on the destination, and the choice there is.
+
+        :param beside: the command that goes on without the reservation
+        """
         return (
             f'{self.host} holds what is not of this drain: '
             f'{_listed(self.strangers)}. Nothing more was started. Move it '
             f'away and run the same again: {self._away(self.strangers)}; or '
-            f'go on beside it, without --reserve: {again}'
+            f'go on beside it, without --reserve: {beside}'
         )
 
     def _away(self, strangers: Collection[Stranger]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from osc_migrate.osc import access
 from osc_migrate.osc import options
+from osc_migrate.osc import typed
 from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
@@ -136,33 +137,27 @@ def release(
         voice.say(kept.said, 'reservation', host=kept.host)
 
 
-def again(emptying: 'drain_module.Drain') -> str:
-    """Return the command that goes on with a drain."""
-    kept = emptying.reservation
-    to = f' --to {kept.host} --reserve' if kept is not None else ''
-    return f'openstack compute drain {emptying.host.name}{to}'
-
-
 def conclude(
     result: 'drain_module.Result',
     voice: voices.Voice,
     *,
-    resume: str = '',
+    words: Sequence[str] = (),
     kept: 'reservation_module.Reservation | None' = None,
     is_worse: bool = False,
 ) -> int:
     """Say how a drain ended, and return the exit code.
 
-    :param resume: the command that goes on
+    :param words: all that was typed
     :param kept: the destination that was reserved, if one was
     :param is_worse: whether a move changed what must not get worse
     """
     from osc_migrate import report
 
     _tell_leftovers(result, voice)
-    code, last = _end(result, resume)
+    code, last = _end(result, typed.again(words))
     if kept is not None and kept.strangers:
-        code, last = access.LEFT, kept.warning()
+        beside = typed.again(words, without='--reserve')
+        code, last = access.LEFT, kept.warning(beside)
     if is_worse and code == access.EMPTY:
         code = access.LEFT
         last += '; but something got worse (--strict-topology)'
@@ -217,11 +212,10 @@ def _end(result: 'drain_module.Result', resume: str) -> tuple[int, str]:
     if result.is_reopened:
         return access.UNFINISHED, (
             f'Somebody has enabled {host}, so it is not emptied any further. '
-            f'To drain it again: openstack compute drain {host}'
+            f'To drain it again: {resume}'
         )
     if result.is_interrupted:
-        again = resume or f'openstack compute drain {host}'
-        return access.UNFINISHED, f'Interrupted. To go on: {again}'
+        return access.UNFINISHED, f'Interrupted. To go on: {resume}'
     if not result.is_empty or not result.is_clean:
         return access.LEFT, ''
     if not result.is_everything:

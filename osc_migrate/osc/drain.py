@@ -17,6 +17,7 @@ from osc_migrate.osc import interrupts
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
 from osc_migrate.osc import screen
+from osc_migrate.osc import typed
 from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
@@ -93,7 +94,7 @@ class DrainHost(command.Lister):
         self.exit_code = closing.conclude(
             result,
             voice,
-            resume=closing.again(emptying),
+            words=self.app.command_options,
             kept=emptying.reservation,
             is_worse=parsed_args.strict_topology and proof.is_worse,
         )
@@ -134,9 +135,9 @@ class DrainHost(command.Lister):
             return False
         if is_leaving and not parsed_args.partial:
             self.exit_code = access.LEFT
+            again = typed.again(self.app.command_options, '--partial')
             voice.say(
-                'Nothing was changed. To move what can be moved: openstack '
-                f'compute drain {parsed_args.host} --partial',
+                f'Nothing was changed. To move what can be moved: {again}',
                 'refused',
                 exit_code=access.LEFT,
             )
@@ -177,7 +178,7 @@ class DrainHost(command.Lister):
                     runner,
                     voice.say,
                     host=parsed_args.host,
-                    resume=closing.again(emptying),
+                    resume=typed.again(self.app.command_options),
                 )
             )
             if kept is not None:

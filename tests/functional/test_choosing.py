@@ -33,3 +33,18 @@ class TestChoosing(drains.DrainTest):
         self.assertEqual(0, result.code, result.stderr)
         self.assert_moved('stopped', 'SHUTOFF')
         self.assertEqual({'few-1', 'few-2'}, set(self.servers_on('compute-1')))
+
+    def test_says_the_whole_command(self) -> None:
+        """What is to be pasted has all that was typed."""
+        self.scenario(
+            _FEW + '  - {name: asleep, flavor: small, host: compute-1, '
+            'status: SUSPENDED}\n'
+        )
+        options = '--no-disable --server asleep --server few-1'
+        result = self.drain(f'compute-1 {options}')
+        self.assertEqual(3, result.code, result.stderr)
+        self.assertIn(
+            'To move what can be moved: openstack compute drain compute-1 '
+            f'{options} --partial\n',
+            result.stderr,
+        )

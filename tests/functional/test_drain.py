@@ -211,7 +211,7 @@ class TestDrain(drains.DrainTest):
         """The first may be SIGTERM; Nova goes on, and so does the command."""
         self.scenario(_SLOW)
         self.lab_set('compute-1', 'link_mb_s=100')
-        running = self.openstack_start('compute drain compute-1')
+        running = self.openstack_start('compute drain compute-1 --yes')
         self.wait_for_migrations('slow-1', 'slow-2')
         running.process.send_signal(signal.SIGTERM)
         self.wait_for(
@@ -224,7 +224,7 @@ class TestDrain(drains.DrainTest):
         self.assertEqual(4, result.code, result.stderr)
         self.assertIn(
             'To attach: openstack server migration watch --host compute-1; '
-            'to go on: openstack compute drain compute-1',
+            'to go on: openstack compute drain compute-1 --yes\n',
             result.stderr,
         )
         self.lab_set('compute-1', 'link_mb_s=1000')

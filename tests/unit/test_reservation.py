@@ -195,7 +195,9 @@ class WholeTest(ReservationTest):
         kept, result = self.drain(Nova(self.world))
         held = kept.reservation
         self.assertEqual(['stranger'], [one.name for one in held.strangers])
-        self.assertIn('compute-3 holds what is not of', held.warning())
+        said = held.warning('openstack compute drain compute-1')
+        self.assertIn('compute-3 holds what is not of', said)
+        self.assertIn('--reserve: openstack compute drain compute-1', said)
         phases = [str(task.phase) for task in result.tasks]
         self.assertEqual({'done', 'pending'}, set(phases))
         self.assertIsNone(self.state())
