@@ -53,7 +53,9 @@ class Drain:
     ) -> None:
         self._cloud = cloud
         self._options = options or Options()
-        snapshot = self._as_fenced(cloud.snapshot(host=host), host)
+        snapshot = cloud.snapshot(host=host)
+        if self._options.is_fenced:
+            snapshot = handover.fenced(snapshot, host)
         self.host = snapshot.hosts[host]
         self.token = token_module.read(self.host.disabled_reason)
         to = self._options.to if self._options.is_reserved else None
@@ -86,18 +88,20 @@ class Drain:
             self.away[name] = sight.host
         return selection.resolved(self.snapshot, self.host.name, ids)
 
-    def _as_fenced(
-        self, snapshot: model.Snapshot, host: str
-    ) -> model.Snapshot:
-        """Show a fenced host as down, as Nova will once it is told."""
-        if not self._options.is_fenced or host not in snapshot.hosts:
-            return snapshot
-        fenced = dataclasses.replace(
-            snapshot.hosts[host], state='down', forced_down=True
-        )
-        return dataclasses.replace(
-            snapshot, hosts={**snapshot.hosts, host: fenced}
-        )
+    def check(self) -> None:
+        """See that there is something to do; change nothing.
+
+        :raises InvalidInput: no server is meant, or the destination is
+            not free
+        """
+        # from a host with a mark, all that were chosen may have left
+        conditions = self._options.selection.conditions
+        if conditions and self.token is None and not self._meant():
+            raise exceptions.InvalidInput(
+                f'No server of {self.host.name} matches {conditions}'
+            )
+        if self.reservation is not None:
+            self.reservation.check(self.token)
 
     def _as_open(self, snapshot: model.Snapshot) -> model.Snapshot:
         """Show a reserved destination as our requests find it.
@@ -375,11 +379,12 @@ class Drain:
     def is_ours(self, record: model.Migration) -> bool:
         """Whether this drain asked for a migration, in whatever run."""
         if self.token is None:
+            named = self._selection.servers
             return resumption.is_own(
                 record,
-                host=self.host.name,
+                self.host.name,
                 user_id=self.snapshot.user_id,
-                named=self._selection.servers,
+                named=named,
             )
         users = {self.snapshot.user_id, *self.token.user_ids}
         since = self.token.since.removesuffix('Z')

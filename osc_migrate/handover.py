@@ -19,6 +19,16 @@ DISABLED = 'COMPUTE_STATUS_DISABLED'
 _AUTOMATIC = 'AUTO: '
 
 
+def fenced(snapshot: model.Snapshot, host: str) -> model.Snapshot:
+    """Show a fenced host as down, as Nova will once it is told."""
+    if host not in snapshot.hosts:
+        return snapshot
+    down = dataclasses.replace(
+        snapshot.hosts[host], state='down', forced_down=True
+    )
+    return dataclasses.replace(snapshot, hosts={**snapshot.hosts, host: down})
+
+
 def opened(snapshot: model.Snapshot, name: str) -> model.Snapshot:
     """Return the cloud as it is while a host is enabled."""
     host = snapshot.hosts[name]

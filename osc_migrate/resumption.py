@@ -55,8 +55,8 @@ def under_way(
 
 def is_own(
     record: model.Migration,
-    *,
     host: str,
+    *,
     user_id: str | None,
     named: Collection[str],
 ) -> bool:

@@ -30,6 +30,24 @@ class Selection:
         """Whether no server is left out."""
         return self == Selection()
 
+    @property
+    def conditions(self) -> str:
+        """What a server must be, in words; empty if it may be any."""
+        either = (
+            ('server', self.servers),
+            ('project', self.projects),
+            ('flavor', self.flavors),
+        )
+        every = (
+            ('tag', self.tags),
+            ('property', {f'{k}={v}' for k, v in self.properties.items()}),
+        )
+        words = [f'{kind} {" or ".join(sorted(n))}' for kind, n in either if n]
+        words += [
+            f'{kind} {n}' for kind, names in every for n in sorted(names)
+        ]
+        return ', '.join(words)
+
     def resolved(
         self,
         snapshot: model.Snapshot,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the session of ``openstack`` to a cloud, and exit codes."""
 
+from collections.abc import Iterable
 import logging
 import typing
 from typing import Any, TextIO
@@ -51,6 +52,22 @@ def appending(path: str) -> TextIO:
         raise exceptions.InvalidInput(
             f'Cannot write {path}: {error.strerror}'
         ) from error
+
+
+def projects(manager: Any, names: Iterable[str]) -> list[str]:
+    """Return the ids of projects; who may not look them up gives ids.
+
+    :raises InvalidInput: there is no such project, or more than one
+    """
+    from openstackclient.identity import common as identity
+    from osc_lib import exceptions as osc_exceptions
+
+    from osc_migrate import exceptions
+
+    try:
+        return [identity.find_project(manager.identity, n).id for n in names]
+    except osc_exceptions.CommandError as error:
+        raise exceptions.InvalidInput(str(error)) from error
 
 
 def user_name(manager: Any) -> str:

@@ -74,9 +74,11 @@ class DrainHost(command.Lister):
     ) -> rows.Listing:
         from osc_migrate import drain
 
-        cloud = access.cloud(self.app.client_manager)
+        manager = self.app.client_manager
+        cloud = access.cloud(manager)
+        projects = access.projects(manager, parsed_args.project)
         emptying = drain.Drain(
-            cloud, parsed_args.host, options.draining(parsed_args)
+            cloud, parsed_args.host, options.draining(parsed_args, projects)
         )
         plan = self._planned(emptying, parsed_args)
         closing.show(emptying, plan, voice)
@@ -85,7 +87,7 @@ class DrainHost(command.Lister):
                 plan, options.limits(parsed_args), parsed_args.formatter
             )
         if not parsed_args.no_disable:
-            user = access.user_name(self.app.client_manager)
+            user = access.user_name(manager)
             closing.close(emptying, voice, user, reason=parsed_args.reason)
         result, proof = self._run(
             emptying, plan, parsed_args, cloud=cloud, voice=voice
@@ -107,8 +109,7 @@ class DrainHost(command.Lister):
         self, emptying: 'drain_module.Drain', parsed_args: argparse.Namespace
     ) -> 'planner.Plan':
         """Plan, with what hosts say of themselves if they shall be asked."""
-        if emptying.reservation is not None:
-            emptying.reservation.check(emptying.token)
+        emptying.check()
         plan = emptying.plan()
         if parsed_args.probe:
             emptying.snapshot = options.probed(

@@ -2,7 +2,7 @@
 """Options that several commands share, and the values they make."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import contextlib
 import datetime
 import typing
@@ -99,7 +99,9 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 def _add_servers(parser: argparse.ArgumentParser) -> None:
     which = parser.add_argument_group('which servers (default: all)')
     _add_names(which, '--server', 'server', 'Name or ID of a server')
-    _add_names(which, '--project', 'project-id', 'Servers of this project')
+    _add_names(
+        which, '--project', 'project', 'Servers of this project, name or ID'
+    )
     _add_names(which, '--flavor', 'flavor', 'Servers of this flavor (name)')
     _add_names(which, '--tag', 'tag', 'Servers with this tag')
     _add_names(which, '--exclude', 'server', 'Leave this server')
@@ -135,8 +137,13 @@ def overriding(found: 'checks.Finding') -> str:
     return f'--ignore-check {found.check}'
 
 
-def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
-    """Make the options of a drain."""
+def draining(
+    parsed_args: argparse.Namespace, projects: Iterable[str]
+) -> 'drain_module.Options':
+    """Make the options of a drain.
+
+    :param projects: ids of those whose servers are meant
+    """
     from osc_migrate import drain
     from osc_migrate import selection
 
@@ -151,7 +158,7 @@ def draining(parsed_args: argparse.Namespace) -> 'drain_module.Options':
         ignore=frozenset(parsed_args.ignore_check),
         selection=selection.Selection(
             servers=frozenset(parsed_args.server),
-            projects=frozenset(parsed_args.project),
+            projects=frozenset(projects),
             flavors=frozenset(parsed_args.flavor),
             properties=parsed_args.property or {},
             tags=frozenset(parsed_args.tag),

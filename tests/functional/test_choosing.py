@@ -48,3 +48,30 @@ class TestChoosing(drains.DrainTest):
             f'{options} --partial\n',
             result.stderr,
         )
+
+    def test_what_matches_nothing(self) -> None:
+        """That is a mistake, and the host is left as it is."""
+        self.scenario(_FEW)
+        for options, said in (
+            ('--flavor nonsense', 'No server of compute-1 matches flavor non'),
+            ('--project service', 'No server of compute-1 matches project '),
+            ('--project nonsense', "'nonsense'"),
+        ):
+            result = self.drain(f'compute-1 {options}')
+            self.assertEqual(1, result.code, result.stderr)
+            self.assertIn(said, result.stderr)
+        self.assertEqual('enabled', self.service('compute-1')['status'])
+
+    def test_project_by_its_name(self) -> None:
+        """As in other commands."""
+        self.scenario(_FEW)
+        project = self.server('few-1')['tenant_id']
+        names = {one['ID']: one['Name'] for one in self.projects()}
+        for name in (project, names[project]):
+            result = self.drain(f'compute-1 --dry-run --project {name}')
+            self.assertEqual(0, result.code, result.stderr)
+            self.assertIn('3 moves', result.stderr)
+
+    def projects(self) -> list[dict[str, str]]:
+        """Return the projects of the cloud."""
+        return list(self.openstack_json('project list'))

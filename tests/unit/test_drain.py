@@ -377,6 +377,19 @@ class ChosenTest(DrainTest):
             [server.id], [found.name for found in result.leftovers]
         )
 
+    def test_none_that_matches(self) -> None:
+        """That is a mistake, unless they have all left."""
+        self.server('a')
+        chosen = selection.Selection(flavors=frozenset({'nonsense'}))
+        options = drain.Options(selection=chosen)
+        emptying = drain.Drain(self.nova, HOST, options)
+        error = self.assertRaises(exceptions.InvalidInput, emptying.check)
+        self.assertEqual(
+            'No server of compute-1 matches flavor nonsense', str(error)
+        )
+        emptying.close(user='alice')
+        drain.Drain(self.nova, HOST, options).check()
+
     def test_as_many_as_allowed(self) -> None:
         """Over all plans, whatever arrives."""
         for name in 'abc':

@@ -77,6 +77,20 @@ class SelectionTest(base.BaseTestCase):
             for one in wish.choose(snapshot, 'compute-1')
         ]
 
+    def test_conditions_in_words(self) -> None:
+        """Without what is left out, and how many."""
+        self.assertEqual(
+            '', selection.Selection(exclude=frozenset('a'), limit=1).conditions
+        )
+        self.assertEqual(
+            'flavor large or small, tag blue, tag old, property tier=1',
+            selection.Selection(
+                flavors=frozenset({'small', 'large'}),
+                tags=frozenset({'blue', 'old'}),
+                properties={'tier': '1'},
+            ).conditions,
+        )
+
     def test_conditions(self) -> None:
         """Each must be met; those that are not given are met by all."""
         for conditions, expected in (
