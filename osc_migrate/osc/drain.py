@@ -14,6 +14,7 @@ from osc_migrate.osc import access
 from osc_migrate.osc import closing
 from osc_migrate.osc import examples
 from osc_migrate.osc import interrupts
+from osc_migrate.osc import misuse
 from osc_migrate.osc import options
 from osc_migrate.osc import rows
 from osc_migrate.osc import screen
@@ -57,9 +58,9 @@ class DrainHost(command.Lister):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Return our exit code instead of cliff's 0."""
-        misuse = _misuse(parsed_args)
-        if misuse:
-            self._usage.error(misuse)
+        contradiction = misuse.of_drain(parsed_args)
+        if contradiction:
+            self._usage.error(contradiction)
         try:
             return super().run(parsed_args) or self.exit_code
         except KeyboardInterrupt:
@@ -221,25 +222,6 @@ def _explaining(
         return proof.explained(past.explained(cloud, task), emptying.before)
 
     return explain
-
-
-def _misuse(parsed_args: argparse.Namespace) -> str:
-    """Say which options contradict each other."""
-    if parsed_args.evacuate and not parsed_args.fenced:
-        return (
-            '--evacuate starts servers a second time unless the host is off: '
-            'switch it off, then say --fenced'
-        )
-    if not parsed_args.reserve:
-        return ''
-    if len(parsed_args.to) != 1 or parsed_args.scheduler:
-        return '--reserve needs exactly one --to, the host to reserve'
-    if parsed_args.no_disable:
-        return (
-            '--reserve remembers in the reason of the drained host what the '
-            'destination was before: it does not go with --no-disable'
-        )
-    return ''
 
 
 def _reporters(

@@ -62,6 +62,13 @@ class TestChoosing(drains.DrainTest):
             self.assertIn(said, result.stderr)
         self.assertEqual('enabled', self.service('compute-1')['status'])
 
+    def test_contradictions(self) -> None:
+        """What does not go together is not half obeyed."""
+        for options in ('--scheduler --to compute-2', '--to compute-1'):
+            result = self.drain(f'compute-1 {options}')
+            self.assertEqual(2, result.code, result.stderr)
+            self.assertIn('--to', result.stderr.splitlines()[-1])
+
     def test_project_by_its_name(self) -> None:
         """As in other commands."""
         self.scenario(_FEW)
