@@ -143,18 +143,20 @@ def conclude(
     *,
     words: Sequence[str] = (),
     kept: 'reservation_module.Reservation | None' = None,
+    is_closed: bool = False,
     is_worse: bool = False,
 ) -> int:
     """Say how a drain ended, and return the exit code.
 
     :param words: all that was typed
     :param kept: the destination that was reserved, if one was
+    :param is_closed: whether the host has the mark of the drain
     :param is_worse: whether a move changed what must not get worse
     """
     from osc_migrate import report
 
     _tell_leftovers(result, voice)
-    code, last = _end(result, typed.again(words))
+    code, last = _end(result, typed.again(words), is_closed=is_closed)
     if kept is not None and kept.strangers:
         beside = typed.again(words, without='--reserve')
         code, last = access.LEFT, kept.warning(beside)
@@ -206,7 +208,9 @@ def _with_remedy(text: str, remedy: str) -> str:
     return f'{text}\n    -> {remedy}' if remedy else text
 
 
-def _end(result: 'drain_module.Result', resume: str) -> tuple[int, str]:
+def _end(
+    result: 'drain_module.Result', resume: str, *, is_closed: bool
+) -> tuple[int, str]:
     """Return the exit code, and a sentence."""
     host = result.host
     if result.is_reopened:
@@ -215,7 +219,10 @@ def _end(result: 'drain_module.Result', resume: str) -> tuple[int, str]:
             f'To drain it again: {resume}'
         )
     if result.is_interrupted:
-        return access.UNFINISHED, f'Interrupted. To go on: {resume}'
+        undo = f'\nTo open it again: openstack compute undrain {host}'
+        return access.UNFINISHED, (
+            f'Interrupted. To go on: {resume}{undo if is_closed else ""}'
+        )
     if not result.is_empty or not result.is_clean:
         return access.LEFT, ''
     if not result.is_everything:

@@ -23,6 +23,7 @@ from osc_migrate.osc import voice as voices
 
 if typing.TYPE_CHECKING:
     from osc_migrate import drain as drain_module
+    from osc_migrate import executor as executor_module
     from osc_migrate import planner
     from osc_migrate import task as tasks
     from osc_migrate import topology
@@ -76,20 +77,16 @@ class DrainHost(command.Lister):
         from osc_migrate import drain
 
         manager = self.app.client_manager
-        cloud = access.cloud(manager)
-        projects = access.projects(manager, parsed_args.project)
-        emptying = drain.Drain(
-            cloud, parsed_args.host, options.draining(parsed_args, projects)
-        )
-        plan = self._planned(emptying, parsed_args)
-        closing.show(emptying, plan, voice)
-        if not self._may_begin(parsed_args, emptying, plan, voice=voice):
-            return rows.planned(
-                plan, options.limits(parsed_args), parsed_args.formatter
-            )
-        if not parsed_args.no_disable:
-            user = access.user_name(manager)
-            closing.close(emptying, voice, user, reason=parsed_args.reason)
+        with interrupts.unchanged(voice.say):
+            cloud = access.cloud(manager)
+            projects = access.projects(manager, parsed_args.project)
+            chosen = options.draining(parsed_args, projects)
+            emptying = drain.Drain(cloud, parsed_args.host, chosen)
+            plan = self._planned(emptying, parsed_args)
+            closing.show(emptying, plan, voice)
+            if not self._may_begin(parsed_args, emptying, plan, voice=voice):
+                limits = options.limits(parsed_args)
+                return rows.planned(plan, limits, parsed_args.formatter)
         result, proof = self._run(
             emptying, plan, parsed_args, cloud=cloud, voice=voice
         )
@@ -99,6 +96,7 @@ class DrainHost(command.Lister):
             voice,
             words=self.app.command_options,
             kept=emptying.reservation,
+            is_closed=emptying.token is not None,
             is_worse=parsed_args.strict_topology and proof.is_worse,
         )
         listed = rows.ended(result.tasks) + rows.staying(result.stranded)
@@ -160,20 +158,15 @@ class DrainHost(command.Lister):
         voice: voices.Voice,
     ) -> tuple['drain_module.Result', 'topology.Proof']:
         """Carry out the plan, show how it goes, compare what it changed."""
-        from osc_migrate import executor
-
         kept = emptying.reservation
         with contextlib.ExitStack() as stack:
-            runner = executor.Executor(
-                kept or cloud,
-                limits=options.limits(parsed_args),
-                policy=options.policy(parsed_args),
-                reporters=_reporters(parsed_args, voice, stack),
-                choose=emptying.choose,
-                explain=_explaining(cloud, emptying),
-                hosts=emptying.services,
-                is_ours=emptying.is_ours,
-                since=emptying.token.since if emptying.token else '',
+            early = stack.enter_context(interrupts.noted())
+            if not parsed_args.no_disable:
+                user = access.user_name(self.app.client_manager)
+                closing.close(emptying, voice, user, reason=parsed_args.reason)
+            reporters = _reporters(parsed_args, voice, stack)
+            runner = _runner(
+                emptying, parsed_args, cloud=cloud, reporters=reporters
             )
             stack.enter_context(
                 interrupts.stopping(
@@ -181,6 +174,7 @@ class DrainHost(command.Lister):
                     voice.say,
                     host=parsed_args.host,
                     resume=typed.again(self.app.command_options),
+                    early=early,
                 )
             )
             if kept is not None:
@@ -209,6 +203,29 @@ class DrainHost(command.Lister):
             question = f'Move {servers} away from {host}?'
         print(f'{question} [y/N] ', end='', file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ('y', 'yes')
+
+
+def _runner(
+    emptying: 'drain_module.Drain',
+    parsed_args: argparse.Namespace,
+    *,
+    cloud: Any,
+    reporters: list[Any],
+) -> 'executor_module.Executor':
+    """Make what carries out the plans of a drain."""
+    from osc_migrate import executor
+
+    return executor.Executor(
+        emptying.reservation or cloud,
+        limits=options.limits(parsed_args),
+        policy=options.policy(parsed_args),
+        reporters=reporters,
+        choose=emptying.choose,
+        explain=_explaining(cloud, emptying),
+        hosts=emptying.services,
+        is_ours=emptying.is_ours,
+        since=emptying.token.since if emptying.token else '',
+    )
 
 
 def _explaining(

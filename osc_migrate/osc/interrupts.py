@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ctrl-C does: once, start nothing more; twice, leave at once."""
+"""What Ctrl-C does: once, start nothing more; twice, leave at once.
 
-from collections.abc import Callable, Iterator
+SIGTERM does the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import signal
 import typing
@@ -9,6 +12,40 @@ from typing import Any
 
 if typing.TYPE_CHECKING:
     from osc_migrate.executor import Executor
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def unchanged(say: Callable[..., object]) -> Iterator[None]:
+    """Let an interrupt end what changes nothing, and say so.
+
+    :param say: called with a sentence, the name of the event and more
+    """
+
+    def handle(number: int, _: Any) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(handle):
+        try:
+            yield
+        except KeyboardInterrupt:
+            say('Nothing was changed.', 'refused', exit_code=4)
+            raise
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[Sequence[int]]:
+    """Let an interrupt wait for what must not be cut off; list it."""
+    early: list[int] = []
+
+    def handle(number: int, _: Any) -> None:
+        if early:
+            raise KeyboardInterrupt
+        early.append(number)
+
+    with _handled(handle):
+        yield early
 
 
 @contextlib.contextmanager
@@ -18,11 +55,13 @@ def stopping(
     *,
     host: str,
     resume: str,
+    early: Sequence[int] = (),
 ) -> Iterator[None]:
     """Let an interrupt stop an executor, and a second one leave it.
 
     :param say: called with a sentence and the name of the event
     :param resume: the command that goes on
+    :param early: an interrupt that has waited
     """
 
     def handle(number: int, _: Any) -> None:
@@ -41,10 +80,16 @@ def stopping(
             'interrupted',
         )
 
-    before = {
-        number: signal.signal(number, handle)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    with _handled(handle):
+        for number in early:
+            signal.raise_signal(number)
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handle: Callable[[int, Any], None]) -> Iterator[None]:
+    """Handle what interrupts a command."""
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:

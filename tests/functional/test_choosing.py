@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drains of some servers of a host, against a real Nova."""
 
+import pathlib
+import re
 import signal
 
 from tests.functional import drains
@@ -33,6 +35,38 @@ class TestChoosing(drains.DrainTest):
         self.assertEqual(0, result.code, result.stderr)
         self.assert_moved('stopped', 'SHUTOFF')
         self.assertEqual({'few-1', 'few-2'}, set(self.servers_on('compute-1')))
+
+    def test_interrupted_at_once(self) -> None:
+        """Whatever was done by then is said, and what to do."""
+        self.scenario(_FEW)
+        for word, said in (
+            ('', 'Nothing was changed'),
+            ('is disabled', 'again: openstack compute undrain compute-1\n'),
+        ):
+            running = self.openstack_start('compute drain compute-1')
+            if word:
+                self.wait_for(
+                    lambda running=running: 'disabled' in running.output()[1],
+                    60,
+                    'it is not disabled',
+                )
+            else:
+                self.wait_until_it_listens(running.process.pid)
+            running.process.send_signal(signal.SIGTERM)
+            result = running.wait(60)
+            self.assertEqual(4, result.code, result.stderr)
+            self.assertIn(said, result.stderr)
+
+    def wait_until_it_listens(self, pid: int) -> None:
+        """Wait until a process has a handler for SIGTERM."""
+        bit = 1 << (signal.SIGTERM - 1)
+
+        def is_listening() -> bool:
+            text = pathlib.Path(f'/proc/{pid}/status').read_text('utf-8')
+            (line,) = re.findall(r'SigCgt:\s*(\w+)', text)
+            return bool(int(line, 16) & bit)
+
+        self.wait_for(is_listening, 60, 'it does not listen')
 
     def test_says_the_whole_command(self) -> None:
         """What is to be pasted has all that was typed."""
