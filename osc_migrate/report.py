@@ -6,6 +6,7 @@ goes to stderr, results to stdout. The live table has a module of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+import contextlib
 import datetime
 import json
 import re
@@ -303,9 +304,10 @@ class Lines:
             self.note(line(task))
 
     def note(self, text: str) -> None:
-        """Say something that is not about one task."""
+        """Say something that is not about one task, if anybody hears it."""
         now = datetime.datetime.now().strftime('%H:%M:%S')
-        print(f'{now} {text}', file=self._stream, flush=True)
+        with contextlib.suppress(OSError):
+            print(f'{now} {text}', file=self._stream, flush=True)
 
 
 class JsonLines:

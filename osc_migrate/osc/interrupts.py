@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ctrl-C does: once, start nothing more; twice, leave at once.
 
-SIGTERM does the same.
+SIGTERM does the same, and a terminal that is lost, which is often told more
+than once and never means to leave at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import os
 import signal
 import typing
 from typing import Any
@@ -13,7 +15,9 @@ from typing import Any
 if typing.TYPE_CHECKING:
     from osc_migrate.executor import Executor
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# stdout and stderr
+_OUTPUTS = (1, 2)
 
 
 @contextlib.contextmanager
@@ -40,7 +44,7 @@ def noted() -> Iterator[Sequence[int]]:
     early: list[int] = []
 
     def handle(number: int, _: Any) -> None:
-        if early:
+        if early and number != signal.SIGHUP:
             raise KeyboardInterrupt
         early.append(number)
 
@@ -65,6 +69,8 @@ def stopping(
     """
 
     def handle(number: int, _: Any) -> None:
+        if executor.is_stopping and number == signal.SIGHUP:
+            return
         if executor.is_stopping:
             say(
                 'Leaving; Nova goes on with what it has begun. To attach: '
@@ -81,7 +87,7 @@ def stopping(
         )
 
     with _handled(handle):
-        for number in early:
+        for number in early[:1]:
             signal.raise_signal(number)
         yield
 
@@ -89,9 +95,29 @@ def stopping(
 @contextlib.contextmanager
 def _handled(handle: Callable[[int, Any], None]) -> Iterator[None]:
     """Handle what interrupts a command."""
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+
+    def handled(number: int, frame: Any) -> None:
+        if number == signal.SIGHUP:
+            _let_go()
+        handle(number, frame)
+
+    numbers = list(_SIGNALS)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup
+        numbers.remove(signal.SIGHUP)
+    before = {number: signal.signal(number, handled) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _let_go() -> None:
+    """Write no more to a terminal that is gone: each write would fail."""
+    for output in _OUTPUTS:
+        try:
+            os.write(output, b'')
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, output)
+            os.close(nowhere)

@@ -89,8 +89,12 @@ class Voice:
         self.logs: list[report.JsonLines] = []
 
     def say(self, text: str, event: str = 'note', **said: Any) -> None:
-        """Say something to people, and write it down."""
-        print(text, file=sys.stderr, flush=True)
+        """Say something to people, and write it down.
+
+        That nobody hears it, as of a terminal that is gone, stops nothing.
+        """
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
         self.write(event, text=text, **said)
 
     def write(self, event: str, **said: Any) -> None:

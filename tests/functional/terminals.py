@@ -32,6 +32,7 @@ class Terminal:
             stderr=other,
             env={**os.environ, 'TERM': 'xterm'},
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(other)
 
@@ -57,6 +58,11 @@ class Terminal:
                 break
             self.screen += data.decode(errors='replace')
         return _ESCAPE.sub('', self.screen)
+
+    def hang_up(self) -> None:
+        """Let the terminal be lost, as with a connection."""
+        os.close(self.number)
+        self.number = -1
 
     def forget(self) -> None:
         """Begin anew with what was written."""

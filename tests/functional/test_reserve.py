@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from tests.functional import drains
+from tests.functional import terminals
 
 CHOOSY = """
 flavors:
@@ -104,3 +105,20 @@ class TestReserve(ReserveTest):
         for name in (2, 5, 6):
             self.assertEqual(before[name], self.state(f'compute-{name}'))
         self.assertEqual([], self.migrations('cells'))
+
+    def test_lost_terminal(self) -> None:
+        """What runs ends in order, and the destination is given back."""
+        self.scenario(CHOOSY)
+        words = 'compute drain compute-5 --to compute-6 --reserve --yes'
+        terminal = terminals.Terminal(words.split())
+        self.addCleanup(terminal.close)
+        self.wait_for(
+            lambda: terminal.read() and self.servers_on('compute-6'),
+            120,
+            'nothing has moved',
+        )
+        terminal.hang_up()
+        self.assertEqual(4, terminal.process.wait(120))
+        self.assertEqual(('enabled', None), self.state('compute-6'))
+        for name in NAMES:
+            self.assertEqual('ACTIVE', self.server(name)['status'])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log of a command, in spite of the options of ``openstack``."""
 
+import io
 import logging
 import pathlib
 
@@ -8,6 +9,7 @@ import fixtures
 from openstackclient import shell
 from oslotest import base
 
+from osc_migrate import report
 from osc_migrate.osc import voice
 
 
@@ -45,3 +47,23 @@ class LogTest(base.BaseTestCase):
         voice.taken(['--log', self.path])
         self.assertNotIn(handlers[0], root.handlers)
         self.assertIn(handlers[1], root.handlers)
+
+
+class Gone(io.StringIO):
+    """A stream that nobody reads any more."""
+
+    tries = 0
+
+    def write(self, text):
+        self.tries += 1
+        raise BrokenPipeError
+
+
+class SilenceTest(base.BaseTestCase):
+    def test_nobody_need_hear_it(self):
+        """A terminal or a pipe that is gone stops nothing."""
+        gone = Gone()
+        self.useFixture(fixtures.MonkeyPatch('sys.stderr', gone))
+        voice.Voice().say('a sentence')
+        report.Lines(gone).note('a line')
+        self.assertEqual(2, gone.tries)
