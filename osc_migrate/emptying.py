@@ -6,6 +6,7 @@ import dataclasses
 
 from osc_migrate import leftovers
 from osc_migrate import model
+from osc_migrate import planner
 from osc_migrate import selection as selection_module
 from osc_migrate.checks import Finding
 from osc_migrate.task import Phase
@@ -64,3 +65,14 @@ class Result:
         """Whether no server was broken on its way, here or elsewhere."""
         bad = (Phase.FAILED, Phase.STUCK)
         return all(task.phase not in bad for task in self.tasks)
+
+
+def is_leaving(plan: planner.Plan, limit: int | None) -> bool:
+    """Whether a plan leaves servers that are meant.
+
+    :param limit: how many servers may move; the rest is not meant if these
+        can, now or when they are not busy any more
+    """
+    lasting = planner.lasting(plan)
+    possible = len(plan.moves) + len(plan.stranded) - len(lasting)
+    return bool(lasting) and (limit is None or possible < limit)

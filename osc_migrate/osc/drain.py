@@ -126,9 +126,9 @@ class DrainHost(command.Lister):
         voice: voices.Voice,
     ) -> bool:
         """Whether the plan is to be carried out; else set the exit code."""
-        from osc_migrate import planner
+        from osc_migrate import emptying as emptying_module
 
-        is_leaving = bool(planner.lasting(plan))
+        is_leaving = emptying_module.is_leaving(plan, parsed_args.limit)
         if parsed_args.dry_run:
             self.exit_code = access.LEFT if is_leaving else access.EMPTY
             voice.say(closing.outlook(plan, options.limits(parsed_args)))

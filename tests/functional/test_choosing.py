@@ -82,6 +82,10 @@ class TestChoosing(drains.DrainTest):
             f'{options} --partial\n',
             result.stderr,
         )
+        # not even one that would not be taken
+        result = self.drain('compute-1 --no-disable --limit 1')
+        self.assertEqual(0, result.code, result.stderr)
+        self.assertEqual(3, len(self.servers_on('compute-1')))
 
     def test_what_matches_nothing(self) -> None:
         """That is a mistake, and the host is left as it is."""
