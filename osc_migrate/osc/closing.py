@@ -81,6 +81,28 @@ def close(
     elif known is None:
         # somebody began while this one was being agreed to
         voice.say(_joining(host, token), 'joined')
+    lost = unkept(token, reason, is_joined=emptying.is_joined)
+    if lost:
+        voice.say(lost)
+
+
+def unkept(
+    token: 'token_module.Token', reason: str, *, is_joined: bool
+) -> str:
+    """Say that the mark of a drain does not have a reason that was given.
+
+    :param is_joined: whether the host had the mark before
+    """
+    if reason in ('', token.reason):
+        return ''
+    if is_joined:
+        other = f'another: {token.reason}' if token.reason else 'none'
+        return f'--reason is not kept: the drain that goes on has {other}'
+    other = f': {token.reason}' if token.reason else ', without a reason'
+    return (
+        '--reason is not kept: somebody else had disabled the host, and finds '
+        f'it so again after the drain{other}'
+    )
 
 
 def _joining(host: str, token: 'token_module.Token') -> str:

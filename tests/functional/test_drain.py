@@ -239,6 +239,7 @@ class TestDrain(drains.DrainTest):
         self.disable('compute-1', 'by hand: bad DIMM')
         result = self.drain('compute-1 --reason ours')
         self.assertEqual(0, result.code, result.stderr)
+        self.assertIn('--reason is not kept', result.stderr)
         self.assertRegex(
             self.service('compute-1')['disabled_reason'],
             r'^by hand: bad DIMM \[osc-migrate: .* was disabled\]$',
