@@ -20,7 +20,7 @@ from osc_migrate import handover
 from osc_migrate import restore
 from osc_migrate import testing
 from osc_migrate import token
-from osc_migrate.osc import drain as command
+from osc_migrate.osc import misuse
 from tests.property import matter
 from tests.property import nova as novas
 from tests.property import world as worlds
@@ -238,6 +238,7 @@ class OptionsTest(base.BaseTestCase):
     def misuse(self, **options: Any) -> str:
         """Return what is wrong with options."""
         known = {
+            'host': SOURCE,
             'evacuate': False,
             'fenced': False,
             'reserve': True,
@@ -245,7 +246,7 @@ class OptionsTest(base.BaseTestCase):
             'scheduler': False,
             'no_disable': False,
         }
-        return command._misuse(argparse.Namespace(**{**known, **options}))
+        return misuse.of_drain(argparse.Namespace(**{**known, **options}))
 
     def test_one_destination_and_a_host_that_remembers(self) -> None:
         """All else is wrong usage."""
