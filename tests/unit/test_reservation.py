@@ -252,12 +252,8 @@ class OptionsTest(base.BaseTestCase):
         """All else is wrong usage."""
         self.assertEqual('', self.misuse())
         self.assertEqual('', self.misuse(to=[], reserve=False))
-        for options in (
-            {'to': []},
-            {'to': [OTHER, DEST]},
-            {'scheduler': True},
-        ):
-            self.assertIn('exactly one --to', self.misuse(**options))
+        for to in ([], [OTHER, DEST]):
+            self.assertIn('exactly one --to', self.misuse(to=to))
         self.assertIn('--no-disable', self.misuse(no_disable=True))
         self.assertIn('say --fenced', self.misuse(evacuate=True))
 
