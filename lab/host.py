@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from nova import exception
 from nova.compute import power_state
 import nova.conf
+from nova.network import model as network_model
 from nova.pci import utils as pci_utils
 from nova.virt import driver
 from nova.virt import fake
@@ -210,11 +211,23 @@ class SimulatedHost(fake.FakeDriver):
         context: Any,
         migration: Any,
         instance: Any,
+        disk_info: Any,
+        network_info: Any,
         *args: Any,
         **kwargs: Any,
     ) -> None:
         self._fail('cold', instance, 'finish')
-        super().finish_migration(context, migration, instance, *args, **kwargs)
+        for vif in network_info:
+            # as in nova/virt/libvirt/vif.py
+            if vif['type'] == network_model.VIF_TYPE_BINDING_FAILED:
+                raise exception.InternalError(
+                    f'Unexpected vif_type={vif["type"]}'
+                )
+        super().finish_migration(
+            *(context, migration, instance, disk_info, network_info),
+            *args,
+            **kwargs,
+        )
 
     def confirm_migration(
         self, context: Any, migration: Any, instance: Any, network_info: Any
