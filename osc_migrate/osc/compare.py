@@ -14,7 +14,7 @@ from osc_migrate.osc import examples
 from osc_migrate.osc import options
 
 
-class _Value(columns.FormattableColumn[Any]):
+class _Value(columns.FormattableColumn):  # type: ignore[type-arg]
     """A number, a text or a list; what is unknown is said to be."""
 
     def human_readable(self) -> str:

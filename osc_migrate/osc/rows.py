@@ -27,7 +27,7 @@ Row = tuple[Any, ...]
 Listing = tuple[Sequence[str], list[Row]]
 
 
-class Seconds(columns.FormattableColumn[float | None]):
+class Seconds(columns.FormattableColumn):  # type: ignore[type-arg]
     """A time: words for people, a number for programs."""
 
     def human_readable(self) -> str:
@@ -39,7 +39,7 @@ class Seconds(columns.FormattableColumn[float | None]):
         return None if self._value is None else round(self._value, 1)
 
 
-class Topology(columns.FormattableColumn[Any]):
+class Topology(columns.FormattableColumn):  # type: ignore[type-arg]
     """What a move changed: a word for people, all of it for programs."""
 
     def human_readable(self) -> str:
