@@ -218,8 +218,13 @@ def grouped(
             who = f'{len(ids)} servers ({_some(names.get(i, i) for i in ids)})'
         where = _some(sorted(hosts.get((check, message, remedy), ())))
         text = f'{who}: {where + " " if where else ""}{message} [{check}]'
-        lines.append(f'{text}\n    -> {remedy}' if remedy else text)
+        lines.append(with_remedy(text, remedy))
     return lines
+
+
+def with_remedy(text: str, remedy: str) -> str:
+    """Write the remedy, if there is one, below what it is for."""
+    return f'{text}\n    -> {remedy}' if remedy else text
 
 
 def _some(items: Iterable[str]) -> str:

@@ -200,10 +200,12 @@ def conclude(
 def _tell_leftovers(
     result: 'drain_module.Result', voice: voices.Voice
 ) -> None:
+    from osc_migrate import report
+
     for left in result.leftovers:
         text = f'Left: {left.kind} {left.name or left.id}: {left.message}'
         voice.say(
-            _with_remedy(text, left.remedy),
+            report.with_remedy(text, left.remedy),
             'leftover',
             kind=left.kind,
             id=left.id,
@@ -217,17 +219,13 @@ def _tell_leftovers(
         if task.phase in ('failed', 'stuck') and task.server_id not in here:
             text = f'Failed: server {task.name}: {task.reason}'
             voice.say(
-                _with_remedy(text, task.remedy),
+                report.with_remedy(text, task.remedy),
                 'broken',
                 id=task.server_id,
                 name=task.name,
                 reason=task.reason,
                 remedy=task.remedy or None,
             )
-
-
-def _with_remedy(text: str, remedy: str) -> str:
-    return f'{text}\n    -> {remedy}' if remedy else text
 
 
 def _end(
