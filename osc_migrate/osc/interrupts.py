@@ -5,7 +5,7 @@ SIGTERM does the same, and a terminal that is lost, which is often told more
 than once and never means to leave at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import os
 import signal
@@ -20,17 +20,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OUTPUTS = (1, 2)
 
 
+def interrupt(number: int, _: Any) -> None:
+    """Do what Ctrl-C does by itself."""
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def unchanged(say: Callable[..., object]) -> Iterator[None]:
     """Let an interrupt end what changes nothing, and say so.
 
     :param say: called with a sentence, the name of the event and more
     """
-
-    def handle(number: int, _: Any) -> None:
-        raise KeyboardInterrupt
-
-    with _handled(handle):
+    with _handled(interrupt):
         try:
             yield
         except KeyboardInterrupt:
@@ -104,7 +105,16 @@ def _handled(handle: Callable[[int, Any], None]) -> Iterator[None]:
     numbers = list(_SIGNALS)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup
         numbers.remove(signal.SIGHUP)
-    before = {number: signal.signal(number, handled) for number in numbers}
+    with handling(handled, numbers):
+        yield
+
+
+@contextlib.contextmanager
+def handling(
+    handle: Callable[[int, Any], None], numbers: Iterable[int]
+) -> Iterator[None]:
+    """Handle signals, and let be what was in the end."""
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:

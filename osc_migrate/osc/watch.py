@@ -2,7 +2,7 @@
 """``openstack server migration watch``."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import contextlib
 import datetime
 import math
@@ -17,6 +17,7 @@ from osc_lib.command import command
 
 from osc_migrate.osc import access
 from osc_migrate.osc import examples
+from osc_migrate.osc import interrupts
 from osc_migrate.osc import invocation
 from osc_migrate.osc import keys
 from osc_migrate.osc import options
@@ -61,9 +62,11 @@ class WatchMigrations(command.Command):
             _say('Interrupted before all was read; migrations go on in Nova.')
             return access.UNFINISHED
         if cloud.is_confined:
+            from osc_migrate import exceptions
+
             _say(
                 'Nova shows you only the migrations that your project began. '
-                'For all of them: ask somebody with the role admin'
+                f'For all of them: {exceptions.Forbidden.remedy}'
             )
         return code
 
@@ -333,22 +336,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def _terminable() -> contextlib.AbstractContextManager[None]:
     """Let a SIGTERM do what Ctrl-C does: the terminal is put in order.
 
     Ctrl-C too, as a shell lets what it starts in the background ignore it.
     """
-
-    def interrupt(number: int, _: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return interrupts.handling(
+        interrupts.interrupt, (signal.SIGINT, signal.SIGTERM)
+    )
