@@ -50,6 +50,18 @@ class DrainTest(base.FunctionalTest):
         found = self.nova('GET', path).json()['instanceActions']
         return [action['action'] for action in found]
 
+    def assert_asked(self, name: str, times: int, *, is_live: bool) -> None:
+        """Nova took so many requests to move, and confirmed each cold one."""
+        actions = self.actions(name)
+        self.assertEqual(
+            (times, 0 if is_live else times),
+            (
+                actions.count('live-migration' if is_live else 'migrate'),
+                actions.count('confirmResize'),
+            ),
+            name,
+        )
+
     def disable(self, host: str, reason: str) -> None:
         """Disable a host as somebody else would."""
         path = f'/os-services/{self.service(host)["id"]}'

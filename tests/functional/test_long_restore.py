@@ -42,15 +42,7 @@ class TestRestore(drains.DrainTest):
                 name,
             )
             self.assertEqual({'compute-1'}, self.places(server['id']), name)
-            actions = self.actions(name)
-            self.assertEqual(
-                (2, 0) if is_live else (2, 2),
-                (
-                    actions.count('live-migration' if is_live else 'migrate'),
-                    actions.count('confirmResize'),
-                ),
-                name,
-            )
+            self.assert_asked(name, 2, is_live=is_live)
 
     def killed(self, *names: str) -> str:
         """Kill an undrain when some server comes; return how to resume it."""
