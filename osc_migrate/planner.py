@@ -62,9 +62,9 @@ def plan(
     moves: list[model.Move] = []
     stranded: dict[model.Server, tuple[Finding, ...]] = {}
     ahead = snapshot
-    shares = _Shares()
+    rooms = _Rooms()
     for entry in _ordered(report.servers, order):
-        move, findings = _choose(entry, ahead, looking, allow_cold, shares)
+        move, findings = _choose(entry, ahead, looking, allow_cold, rooms)
         if move is None:
             stranded[entry.server] = tuple(findings)
         else:
@@ -128,13 +128,13 @@ def _choose(
     ahead: model.Snapshot,
     looking: scrutiny.Scrutiny,
     allow_cold: bool,
-    shares: '_Shares',
+    rooms: '_Rooms',
 ) -> tuple[model.Move | None, list[Finding]]:
     """Take the first way that leads anywhere."""
     why_not: list[Finding] = []
     ways = looking.ways_for(entry.server)
     for way in ways:
-        destination, findings = _place(entry, ahead, looking, way, shares)
+        destination, findings = _place(entry, ahead, looking, way, rooms)
         if findings or (destination is None and ahead.hosts):
             nowhere = verdict.nowhere(entry.server, way, ahead, looking)
             why_not += findings or [nowhere]
@@ -205,7 +205,7 @@ def _place(
     ahead: model.Snapshot,
     looking: scrutiny.Scrutiny,
     way: model.MigrationType,
-    shares: '_Shares',
+    rooms: '_Rooms',
 ) -> tuple[str | None, list[Finding]]:
     """Find the best destination for one way of moving, or say why none is."""
     own = [
@@ -217,7 +217,7 @@ def _place(
         return None, own
     server = ahead.servers[entry.server.id]
     why_not: list[Finding] = []
-    for name in _preferred(entry, ahead, way, shares):
+    for name in _preferred(entry, ahead, way, rooms):
         candidate = checks.Candidate(
             server=server,
             destination=ahead.hosts[name],
@@ -241,38 +241,39 @@ def _preferred(
     entry: verdict.ServerReport,
     ahead: model.Snapshot,
     way: model.MigrationType,
-    shares: '_Shares',
+    rooms: '_Rooms',
 ) -> list[str]:
     """Order the destinations: those without errors before, roomiest first."""
 
     def key(name: str) -> tuple[bool, int, float, str]:
         found = [f for f in entry.pairs[name] if f.migration_type is way]
         worst = max((f.severity for f in found), default=Severity.INFO)
-        left = shares.left(ahead.hosts[name], entry.server)
+        left = rooms.share_left(ahead.hosts[name], entry.server)
         return worst is Severity.ERROR, worst, -left, name
 
     return sorted(entry.pairs, key=key)
 
 
-class _Shares:
-    """What stays free of hosts, kept for servers that take the same."""
+class _Rooms:
+    """What is free of hosts, added up once for all servers."""
 
     def __init__(self) -> None:
         # with the host, so that its identity stays its own
-        self._kept: dict[tuple[int, Any], tuple[model.Host, float]] = {}
+        self._kept: dict[
+            tuple[int, str], tuple[model.Host, model.Room | None]
+        ] = {}
 
-    def left(self, host: model.Host, server: model.Server) -> float:
+    def share_left(self, host: model.Host, server: model.Server) -> float:
         """Return the smallest share that stays free of what it takes."""
-        total = server.request.total
-        key = (id(host), frozenset(total.items()))
-        if key not in self._kept:
-            shares = [1.0]
-            for resource_class, needed in total.items():
-                room = host.room(resource_class)
-                if room is not None and room.capacity:
-                    shares.append((room.free - needed) / room.capacity)
-            self._kept[key] = host, min(shares)
-        return self._kept[key][1]
+        shares = [1.0]
+        for resource_class, needed in server.request.total.items():
+            key = (id(host), resource_class)
+            if key not in self._kept:
+                self._kept[key] = host, host.room(resource_class)
+            room = self._kept[key][1]
+            if room is not None and room.capacity:
+                shares.append((room.free - needed) / room.capacity)
+        return min(shares)
 
 
 def _most_telling(findings: Iterable[Finding]) -> list[Finding]:
