@@ -209,6 +209,22 @@ class FunctionalTest(unittest.TestCase):
                 self.fail(f'{message} (waited {timeout} s)')
             time.sleep(0.3)
 
+    def wait_for_status(
+        self, name: str, *statuses: str, timeout: float = 90
+    ) -> None:
+        """Wait until the newest migration is in one of some states.
+
+        Nova makes its record some time after it has taken the request.
+        """
+        self.wait_for(
+            lambda: any(
+                record['status'] in statuses
+                for record in self.migrations(name)[:1]
+            ),
+            timeout,
+            f'{name} is not {statuses}',
+        )
+
     # the lab, which a client does not see
 
     def scenario(self, text: str) -> dict[str, str]:

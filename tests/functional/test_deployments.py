@@ -85,11 +85,7 @@ class DeploymentTest(watching.WatchTest, drains.DrainTest):
         self.wait_for_migrations('stopped')
         running.process.send_signal(signal.SIGSTOP)
         try:
-            self.wait_for(
-                lambda: self.migrations('stopped')[0]['status'] == 'confirmed',
-                150,
-                'Nova has not confirmed it',
-            )
+            self.wait_for_status('stopped', 'confirmed', timeout=150)
         finally:
             running.process.send_signal(signal.SIGCONT)
         result = running.wait(60)

@@ -247,10 +247,6 @@ class OrderTest(migrating.MigratingTest):
             self.migrate_live(f'many-{number}')
             self.wait_for_figures(f'many-{number}')
         self.migrate_live('many-3')
-        self.wait_for(
-            lambda: self.migrations('many-3')[0]['status'] == 'queued',
-            30,
-            'nothing is queued',
-        )
+        self.wait_for_status('many-3', 'queued', timeout=30)
         self.abort('many-3')
         self.assertEqual('cancelled', self.wait_for_end('many-3')[0])

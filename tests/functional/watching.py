@@ -35,17 +35,6 @@ class WatchTest(base.FunctionalTest):
         for host in hosts:
             self.lab_set(host, f'link_mb_s={speed}')
 
-    def wait_for_status(self, name: str, *statuses: str) -> None:
-        """Wait until the newest migration is in one of some states."""
-        self.wait_for(
-            lambda: any(
-                record['status'] in statuses
-                for record in self.migrations(name)[:1]
-            ),
-            90,
-            f'{name} is not {statuses}',
-        )
-
     def wait_for_ends(self, name: str, count: int) -> None:
         """Wait until a server has so many migrations behind it."""
         self.wait_for(
