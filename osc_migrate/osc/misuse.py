@@ -8,6 +8,7 @@ def of_drain(parsed_args: argparse.Namespace) -> str:
     """Say which options do not go together, if there are such."""
     for said in (
         _of_evacuation(parsed_args),
+        _of_reason(parsed_args),
         _of_destinations(parsed_args),
         _of_reservation(parsed_args),
     ):
@@ -37,6 +38,15 @@ def _of_evacuation(parsed_args: argparse.Namespace) -> str:
         return (
             '--evacuate is the only way off a dead host: it does not go with '
             '--method or --allow-cold'
+        )
+    return ''
+
+
+def _of_reason(parsed_args: argparse.Namespace) -> str:
+    if parsed_args.reason and parsed_args.no_disable:
+        return (
+            '--reason is kept in the disabled reason of the host: it does '
+            'not go with --no-disable'
         )
     return ''
 

@@ -28,6 +28,7 @@ class MisuseTest(base.BaseTestCase):
             ('--evacuate --fenced --no-disable', '--no-disable'),
             ('--evacuate --fenced --method live', '--method'),
             ('--evacuate --fenced --allow-cold', '--allow-cold'),
+            ('--reason disks --no-disable', '--reason.*--no-disable'),
             ('--reserve', 'exactly one --to'),
             ('--reserve --to compute-2 --to compute-3', 'exactly one --to'),
             ('--reserve --to compute-2 --no-disable', '--no-disable'),
