@@ -351,6 +351,13 @@ class Drain:
         meant = set(tasks)
         if selection.limit is None:
             meant |= self._meant()
+        if self.token is None:
+            meant |= resumption.unconfirmed(
+                self._cloud,
+                self.host.name,
+                user_id=self.snapshot.user_id,
+                selection=selection,
+            )
         return [left for left in found if {left.id, left.name} & meant]
 
     def _meant(self) -> set[str]:

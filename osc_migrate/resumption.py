@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
+from osc_migrate import exceptions
 from osc_migrate import machine
 from osc_migrate import model
+from osc_migrate import selection as selection_module
 from osc_migrate import settle
 from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Sight
@@ -75,6 +77,35 @@ def is_own(
         and record.user_id == user_id
         and record.server_id in named
     )
+
+
+def unconfirmed(
+    cloud: cloud_module.Cloud,
+    host: str,
+    *,
+    user_id: str | None,
+    selection: selection_module.Selection,
+) -> set[str]:
+    """Find servers that the caller moved cold, and that are not confirmed.
+
+    A drain that leaves no mark cannot tell whether it was it who asked, so
+    it does not confirm them. It may be, if they meet its conditions.
+
+    :raises CloudError: Nova does not answer
+    """
+    found = set()
+    for record in cloud.migrations(source_compute=host, status='finished'):
+        server_id = record.server_id
+        if not is_own(record, host, user_id=user_id, named={server_id}):
+            continue
+        try:
+            seen = cloud.snapshot(servers=[server_id])
+        except exceptions.ServerNotFound:
+            continue
+        there = seen.servers[server_id].host
+        if there and selection.choose(seen, there):
+            found.add(server_id)
+    return found
 
 
 def is_unrecorded(

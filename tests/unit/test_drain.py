@@ -271,13 +271,28 @@ class ResumeTest(DrainTest):
         result = self.unmarked('a')
         self.assertEqual(['migration'], [k for k, _ in self.left(result)])
 
-    def unmarked(self, *names: str) -> drain.Result:
-        """Drain named servers, and leave the host enabled."""
+    def test_says_what_may_be_its_own(self) -> None:
+        """Of what is chosen but not named, a cold move may be another's."""
+        for name in ('a', 'spared'):
+            self.begun(name, 'migration', novas.OPERATOR)
+        self.begun('other', 'migration', novas.OWNER)
+        self.world.pass_time(60)
+        result = self.unmarked(exclude=frozenset({'spared'}))
+        (left,) = result.leftovers
+        self.assertEqual(
+            ('migration', testing.identifier('a')), (left.kind, left.name)
+        )
+        self.assertEqual(
+            {'finished'}, {record.status for record in self.world.records}
+        )
+
+    def unmarked(self, *names: str, **conditions: Any) -> drain.Result:
+        """Drain chosen servers, and leave the host enabled."""
         self.nova.find = lambda name: (  # type: ignore[attr-defined]
             testing.identifier(name),
             self.nova.look(testing.identifier(name)),
         )
-        chosen = selection.Selection(servers=frozenset(names))
+        chosen = selection.Selection(servers=frozenset(names), **conditions)
         emptying = drain.Drain(
             self.nova, HOST, drain.Options(selection=chosen)
         )
