@@ -245,6 +245,7 @@ class OptionsTest(base.BaseTestCase):
             'to': [DEST],
             'scheduler': False,
             'no_disable': False,
+            'reason': '',
         }
         return misuse.of_drain(argparse.Namespace(**{**known, **options}))
 
