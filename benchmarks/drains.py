@@ -7,6 +7,7 @@ manuals prescribe (one ``openstack server migrate --wait`` after the other);
 and ``nova host-evacuate-live``, which asks for all at once. The bound is what
 the link needs for the memory of all that can move, and for what its guests
 write meanwhile; Nova's own work around a copy comes on top for everybody.
+Ours may force and move cold what does not move live: the others cannot.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -86,7 +88,10 @@ def call(*words: str, timeout: float | None = None) -> str:
 
 def ours() -> None:
     """Empty the host with this project's command."""
-    call('openstack', 'compute', 'drain', HOST, '--yes', '--partial')
+    call(
+        *('openstack', 'compute', 'drain', HOST, '--yes', '--partial'),
+        *('--allow-cold', '--on-stall', 'force-complete', '--max-pause', '5'),
+    )
 
 
 def disable() -> None:
@@ -174,9 +179,14 @@ def race(way: str, text: str) -> Race:
     populate.create(scenarios.loads(text), clouds)
     print(f'{way} ...', file=sys.stderr, flush=True)
     before, used = asked(), _cpu_seconds()
+    owners = threading.Thread(target=mixed.happens, args=[apis.Api(clouds)])
     began = time.monotonic()
+    if text is mixed.SCENARIO:
+        owners.start()
     WAYS[way]()
     seconds = time.monotonic() - began
+    if owners.ident:
+        owners.join()
     requests, spent = asked() - before, _cpu_seconds() - used
     path = f'/servers/detail?all_tenants=1&host={HOST}'
     api = apis.Api(clouds)
