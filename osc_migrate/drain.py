@@ -30,8 +30,6 @@ from osc_migrate.task import Task
 _SECOND_LOOK = 3.0
 # destinations that refused a server before Nova may choose
 _REFUSALS = 2
-# seconds between two looks for a record that Nova has yet to write
-_RECORD = 1.0
 
 
 class Drain:
@@ -70,6 +68,8 @@ class Drain:
         # whether another run had closed the host before
         self.is_joined = False
         self.is_reopened = False
+        # ids of records of users who had not joined when they were seen
+        self._strangers: set[int] = set()
         self._stop: Callable[[], object] = bool
         self.request_id: str | None = None
 
@@ -204,20 +204,14 @@ class Drain:
             seen = self._cloud.snapshot(servers=[task.server_id])
         except exceptions.ServerNotFound:
             return None
-        snapshot = self._as_probed(seen)
-        # where it may only go to few hosts, one that failed is tried again
-        hosts = (options.to or snapshot.hosts.keys()) - task.refused
-        hosts = hosts or options.to
-        plan = planner.plan(
-            snapshot,
+        return planner.another(
+            self._as_probed(seen),
             self.host.name,
+            task.refused,
+            to=options.to,
             method=str(task.move.migration_type),
-            to=hosts - {self.host.name},
             ignore=options.ignore,
         )
-        if plan.moves:
-            return plan.moves[0].destination
-        return min(hosts) if options.to else None
 
     def run(
         self, plan: planner.Plan, executor: executor_module.Executor
@@ -243,7 +237,9 @@ class Drain:
         tasks: dict[str, Task] = {}
         patience = executor.policy.deadlines.busy
         quiet_looks = 0
-        self._await_records(executor)
+        resumption.await_records(
+            self._cloud, self.snapshot, self.host.name, executor
+        )
         while quiet_looks < 2:
             self._move(plan, tasks, executor)
             if executor.is_stopping:
@@ -277,24 +273,17 @@ class Drain:
     ) -> None:
         """Carry out a plan, and end what was begun before."""
         joined = executor.patiently(self.under_way)
-        fresh = [task for task in joined if task.server_id not in tasks]
+        # what another run of this drain moved before us was only skipped
+        fresh = [
+            task
+            for task in joined
+            if (known := tasks.get(task.server_id)) is None
+            or known.phase is Phase.SKIPPED
+        ]
         # what is stuck may still end, and holds its slot until then
         stuck = [t for t in tasks.values() if t.phase is Phase.STUCK]
         ended = executor.run(plan, fresh + stuck)
         tasks.update((task.server_id, task) for task in ended)
-
-    def _await_records(self, executor: executor_module.Executor) -> None:
-        """Wait until all that was asked for before us is known."""
-        waited = 0.0
-        while waited < executor.policy.deadlines.asked and executor.patiently(
-            lambda: resumption.is_unrecorded(
-                self._cloud, self.snapshot, self.host.name
-            )
-        ):
-            if executor.is_stopping:
-                break
-            executor.pause(_RECORD)
-            waited += _RECORD
 
     def services(self) -> Mapping[str, model.Host]:
         """Return the compute services; the drain ends if ours was enabled.
@@ -309,7 +298,12 @@ class Drain:
 
     def _see(self, services: Mapping[str, model.Host]) -> None:
         own = services.get(self.host.name)
-        if self.token is not None and own and own.status == 'enabled':
+        if self.token is None or own is None:
+            return
+        mark = token_module.read(own.disabled_reason)
+        if mark is not None and mark.since == self.token.since:
+            self.token = mark  # others may have joined
+        if own.status == 'enabled':
             self.is_reopened = True
             self._stop()
 
@@ -393,6 +387,14 @@ class Drain:
                 user_id=self.snapshot.user_id,
                 named=named,
             )
-        users = {self.snapshot.user_id, *self.token.user_ids}
-        since = self.token.since.removesuffix('Z')
-        return record.created_at >= since and record.user_id in users
+        if record.created_at < self.token.since.removesuffix('Z'):
+            return False
+        if not self._is_user(record) and record.id not in self._strangers:
+            # who joins is in the mark before asking for anything
+            self._see(self._cloud.services())
+            self._strangers.add(record.id)
+        return self._is_user(record)
+
+    def _is_user(self, record: model.Migration) -> bool:
+        others = self.token.user_ids if self.token else ()
+        return record.user_id in (self.snapshot.user_id, *others)

@@ -78,6 +78,30 @@ def plan(
     )
 
 
+def another(
+    snapshot: model.Snapshot,
+    host: str,
+    refused: frozenset[str],
+    *,
+    to: frozenset[str] = frozenset(),
+    **how: Any,
+) -> str | None:
+    """Choose another destination for the server of a snapshot.
+
+    :param host: the one that is emptied
+    :param refused: the destinations that were tried
+    :param to: those that are allowed; none means all
+    :param how: as for :func:`osc_migrate.scrutiny.begin`
+    :return: ``None`` if none is known to be possible
+    """
+    # where it may only go to few hosts, one that failed is tried again
+    hosts = (to or snapshot.hosts.keys()) - refused or to
+    moves = plan(snapshot, host, to=hosts - {host}, **how).moves
+    if moves:
+        return moves[0].destination
+    return min(hosts) if to else None
+
+
 def _apart(
     snapshot: model.Snapshot, report: verdict.Report
 ) -> dict[str, frozenset[str]]:

@@ -11,6 +11,7 @@ import dataclasses
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
+from osc_migrate import executor as executor_module
 from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import selection as selection_module
@@ -19,6 +20,8 @@ from osc_migrate.task import TERMINAL_RECORDS
 from osc_migrate.task import Sight
 from osc_migrate.task import Task
 
+# seconds between two looks for a record that Nova has yet to write
+_RECORD = 1.0
 # of the tasks of a server: of a live or cold migration
 _MOVING = ('migrating', 'resize_')
 
@@ -106,6 +109,27 @@ def unconfirmed(
         if there and selection.choose(seen, there):
             found.add(server_id)
     return found
+
+
+def await_records(
+    cloud: cloud_module.Cloud,
+    snapshot: model.Snapshot,
+    host: str,
+    executor: executor_module.Executor,
+) -> None:
+    """Wait until all that was asked for before is known.
+
+    :param snapshot: a first look at the host
+    :raises CloudError: Nova was out of reach for long
+    """
+    waited = 0.0
+    while waited < executor.policy.deadlines.asked and executor.patiently(
+        lambda: is_unrecorded(cloud, snapshot, host)
+    ):
+        if executor.is_stopping:
+            break
+        executor.pause(_RECORD)
+        waited += _RECORD
 
 
 def is_unrecorded(

@@ -547,20 +547,80 @@ class TogetherTest(DrainTest):
         self.assertEqual('alice, bob', token.user)
         self.assertEqual(str(token), self.world.disabled[HOST])
 
+    def join(self) -> None:
+        """Let another user join the drain."""
+        joining = drain.Drain(self.nova, HOST)
+        joining.snapshot = dataclasses.replace(
+            joining.snapshot, user_id=novas.OWNER
+        )
+        joining.close(user='bob')
+
+    def closed(self, **how: Any) -> tuple[drain.Drain, executor.Executor]:
+        """Begin to drain the host."""
+        emptying = drain.Drain(self.nova, HOST)
+        emptying.close(user='alice')
+        runner = executor.Executor(
+            self.nova,
+            hosts=emptying.services,
+            is_ours=emptying.is_ours,
+            clock=self.world.clock,
+            sleep=self.nova.sleep,
+            **how,
+        )
+        return emptying, runner
+
+    def test_what_who_joins_moves_is_confirmed(self) -> None:
+        """Whenever it is met: on its way, or there already."""
+        for moment in (5, 15, 20, 21):
+            self.world = worlds.World(HOSTS)
+            self.nova = self.cloud()
+            with self.subTest(moment):
+                self._joined_at(moment)
+
+    def _joined_at(self, moment: float) -> None:
+        self.server('a', matter.Trip(seconds=20))
+        cold = self.server('z', vm_state='stopped')
+        limits = executor.limits_module.Limits(per_source=1)
+        emptying, runner = self.closed(limits=limits)
+
+        def act() -> None:
+            self.join()
+            self.nova.move(cold, 'migration', 'compute-2', user=novas.OWNER)
+
+        self.world.after(moment, act)
+        result = emptying.run(emptying.plan(), runner)
+        self.assertEqual({'a': 'done', 'z': 'done'}, self.phases(result))
+        self.assertTrue(result.is_empty)
+        self.assertEqual(2, len(self.world.records))
+
+    def test_who_joins_is_known(self) -> None:
+        """The mark is read again for a record of another user, once."""
+        emptying, _ = self.closed()
+        read = self.nova.services
+        looks = []
+
+        def services() -> Any:
+            looks.append(1)
+            return read()
+
+        self.nova.services = services  # type: ignore[method-assign]
+        record = testing.migration(created_at='2100-01-02T00:00:00')
+        stranger = dataclasses.replace(record, id=1, user_id='carol')
+        joined = dataclasses.replace(record, id=2, user_id=novas.OWNER)
+        self.join()
+        looks.clear()
+        for _ in range(3):
+            self.assertFalse(emptying.is_ours(stranger))
+            self.assertTrue(emptying.is_ours(joined))
+        self.assertEqual([1], looks)
+
     def test_a_host_that_is_enabled_is_left_alone(self) -> None:
         """Who did that wants servers on it."""
         for name in 'abc':
             self.server(name, matter.Trip(seconds=60))
         self.world.after(30, lambda: self.world.disabled.pop(HOST))
-        emptying = drain.Drain(self.nova, HOST)
-        emptying.close(user='alice')
-        runner = executor.Executor(
-            self.nova,
-            limits=executor.limits_module.Limits(total=1),
-            hosts=emptying.services,
-            clock=self.world.clock,
-            sleep=self.nova.sleep,
-        )
+        limits = executor.limits_module.Limits(total=1)
+        emptying, runner = self.closed(limits=limits)
         result = emptying.run(emptying.plan(), runner)
         self.assertTrue(result.is_reopened)
         self.assertTrue(result.is_interrupted)
