@@ -22,6 +22,9 @@ then the remedy::
 from collections.abc import Iterable
 from typing import Any
 
+# the remedy of whoever may not see or do something
+ASK_ADMIN = 'ask somebody with the role admin'
+
 
 class MigrateError(Exception):
     """Root of all exceptions of this package."""
@@ -93,7 +96,7 @@ class CloudError(MigrateError):
 class Forbidden(CloudError):
     """The caller lacks a role; ``fact`` is the message without the remedy."""
 
-    remedy = 'ask somebody with the role admin'
+    remedy = ASK_ADMIN
 
     def __init__(self, message: str, **answer: Any) -> None:
         self.fact = message

@@ -223,7 +223,7 @@ def nowhere(
     if not snapshot.hosts:
         severity = Severity.UNKNOWN
         message = 'which hosts could take it is unknown; Nova would choose'
-        remedy = 'ask somebody with the role admin'
+        remedy = exceptions.ASK_ADMIN
     else:
         severity = Severity.ERROR
         message = looking.why_nowhere(server)

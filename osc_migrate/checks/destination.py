@@ -4,6 +4,7 @@
 from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
+from osc_migrate import exceptions
 from osc_migrate import inventory
 from osc_migrate import resources
 
@@ -82,7 +83,7 @@ def room(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if providers is None:
         yield checks.unknown(
             'its room is unknown: Placement shows it only to administrators',
-            'ask somebody with the role admin',
+            exceptions.ASK_ADMIN,
         )
         return
     asked = inventory.translated(providers, request)

@@ -8,6 +8,7 @@ again, with those that are on their way to it.
 from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
+from osc_migrate import exceptions
 from osc_migrate import model
 
 _SHOW = 'openstack server group show '
@@ -73,7 +74,7 @@ def affinity(candidate: checks.Candidate) -> Iterator[checks.Draft]:
             yield checks.unknown(
                 f'whether members of the affinity group {group.name} are '
                 'there is unknown',
-                'ask somebody with the role admin',
+                exceptions.ASK_ADMIN,
                 group=group.id,
             )
         else:
@@ -98,7 +99,7 @@ def membership(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if candidate.server.groups is None:
         yield checks.unknown(
             'whether a server group holds it is unknown',
-            'ask somebody with the role admin',
+            exceptions.ASK_ADMIN,
         )
     for group in candidate.snapshot.groups_of(candidate.server):
         if group.policy.startswith('soft-'):
@@ -136,7 +137,7 @@ def _unsettled(
         yield checks.unknown(
             f'whether members of the anti-affinity group {group.name} '
             'are there is unknown',
-            'ask somebody with the role admin',
+            exceptions.ASK_ADMIN,
             group=group.id,
         )
 

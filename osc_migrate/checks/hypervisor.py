@@ -10,6 +10,7 @@ hosts does.
 from collections.abc import Hashable, Iterator
 
 from osc_migrate import checks
+from osc_migrate import exceptions
 from osc_migrate import hardware
 from osc_migrate import model
 
@@ -66,7 +67,7 @@ def hypervisor_type(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         yield checks.unknown(
             'its hypervisor or that of the source is unknown: only '
             'administrators see os-hypervisors',
-            'ask somebody with the role admin',
+            exceptions.ASK_ADMIN,
         )
         return
     say = checks.error if candidate.is_live else checks.unknown

@@ -8,9 +8,8 @@ lowers what these checks say to a warning.
 from collections.abc import Iterator
 
 from osc_migrate import checks
+from osc_migrate import exceptions
 from osc_migrate import model
-
-_ASK = 'ask somebody with the role admin'
 
 
 @checks.server_check('server-policy')
@@ -33,14 +32,14 @@ def policy(candidate: checks.Candidate) -> Iterator[checks.Draft]:
         yield checks.warning(
             'may be moved by a project manager, but Nova chooses the '
             'destination: naming one needs the role admin',
-            _ASK,
+            exceptions.ASK_ADMIN,
             roles=sorted(roles),
         )
     else:
         needed = 'admin' if is_evacuation else 'manager or admin'
         yield checks.error(
             f'needs the role {needed}, the caller has {held}',
-            _ASK,
+            exceptions.ASK_ADMIN,
             roles=sorted(roles),
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import datetime
 
 from osc_migrate import checks
+from osc_migrate import exceptions
 from osc_migrate import model
 
 # nova.compute.power_state
@@ -281,7 +282,7 @@ def source_down(candidate: checks.Candidate) -> Iterator[checks.Draft]:
     if is_down is None:
         yield checks.unknown(
             'whether the compute service of its host is up is unknown',
-            'ask somebody with the role admin',
+            exceptions.ASK_ADMIN,
         )
     elif is_down and not is_evacuation:
         yield checks.error(
