@@ -16,7 +16,6 @@ then the remedy::
     |   +-- NoEndpoint          the catalogue does not have the service
     |   +-- ServiceUnavailable  no connection, 5xx
     +-- CheckFailed             a check did not load or raised
-    +-- HostBusy                another drain holds the host
 """
 
 from collections.abc import Iterable
@@ -117,7 +116,3 @@ class CheckFailed(MigrateError):
     def __init__(self, check: str, error: BaseException | str) -> None:
         self.check = check
         super().__init__(f'The check {check} failed: {error}')
-
-
-class HostBusy(MigrateError):
-    """Another drain holds the host."""
