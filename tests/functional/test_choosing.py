@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 
+from tests.functional import base
 from tests.functional import drains
 
 _FEW = """
@@ -20,9 +21,25 @@ class TestChoosing(drains.DrainTest):
 
     def test_killed_without_a_mark(self) -> None:
         """The same command goes on, and confirms what it began."""
+        result = self.killed('--no-disable --server stopped --to compute-4')
+        self.assertEqual(0, result.code, result.stderr)
+        self.assert_moved('stopped', 'SHUTOFF')
+        self.assertEqual({'few-1', 'few-2'}, set(self.servers_on('compute-1')))
+
+    def test_killed_without_a_name(self) -> None:
+        """What may be its own, or not, is left and said."""
+        result = self.killed('--no-disable --exclude few-1 --exclude few-2')
+        self.assertEqual(3, result.code, result.stderr)
+        self.assertIn(
+            'openstack server migration confirm ' + self.identity('stopped'),
+            result.stderr,
+        )
+        self.assertEqual('VERIFY_RESIZE', self.server('stopped')['status'])
+
+    def killed(self, options: str) -> base.Result:
+        """Drain, kill that in a cold migration, and drain again."""
         self.scenario(_FEW)
-        command = '--no-disable --server stopped --to compute-4'
-        running = self.openstack_start(f'compute drain compute-1 {command}')
+        running = self.openstack_start(f'compute drain compute-1 {options}')
         self.wait_for_migrations('stopped')
         running.process.send_signal(signal.SIGKILL)
         running.wait(30)
@@ -31,10 +48,7 @@ class TestChoosing(drains.DrainTest):
             90,
             'it is not to be confirmed',
         )
-        result = self.drain(f'compute-1 {command}')
-        self.assertEqual(0, result.code, result.stderr)
-        self.assert_moved('stopped', 'SHUTOFF')
-        self.assertEqual({'few-1', 'few-2'}, set(self.servers_on('compute-1')))
+        return self.drain(f'compute-1 {options}')
 
     def test_interrupted_at_once(self) -> None:
         """Whatever was done by then is said, and what to do."""
