@@ -7,6 +7,8 @@ manuals prescribe (one ``openstack server migrate --wait`` after the other);
 and ``nova host-evacuate-live``, which asks for all at once. The bound is what
 the link needs for the memory of all that can move, and for what its guests
 write meanwhile; Nova's own work around a copy comes on top for everybody.
+Whoever uses another way than ours gives a server up after a minute, and the
+host after five: behind a migration that never ends, Nova begins no other one.
 Ours may force and move cold what does not move live: the others cannot.
 """
 
@@ -36,7 +38,8 @@ from osc_migrate.task import TERMINAL_RECORDS
 HOST = 'compute-1'
 LINK = 200.0  # MiB a second, as in drains.yaml
 DOWNTIME = 0.3  # the lab's
-PATIENCE = 180  # seconds that somebody waits for one server, or for the rest
+PATIENCE = 60  # seconds that somebody waits for one server
+LONGEST = 300  # and for the host
 PLAIN = """
 flavors: {gib: {ram: 1024, disk: 1}}
 servers:
@@ -111,7 +114,10 @@ def loop() -> None:
             *('--host', HOST, '-f', 'json'),
         )
     )
+    deadline = time.monotonic() + LONGEST
     for server in listed:
+        if time.monotonic() > deadline:
+            return
         migrate = ('openstack', 'server', 'migrate', '--wait', server['ID'])
         if server['Status'] in ('ACTIVE', 'PAUSED'):
             call(*migrate, '--live-migration', timeout=PATIENCE)
@@ -130,7 +136,7 @@ def flood() -> None:
         os.environ[f'OS_{key.upper()}'] = value
     call('nova', 'host-evacuate-live', HOST)
     api = apis.Api(clouds)
-    deadline = time.monotonic() + PATIENCE + bound(PLAIN)
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         path = f'/os-migrations?source_compute={HOST}'
         records = api.send('compute', 'GET', path)['migrations']
