@@ -116,7 +116,8 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
         '--limit',
         metavar='<number>',
         type=positive,
-        help='Move at most this many servers',
+        help='Move at most this many servers now; typed again, it moves as '
+        'many more',
     )
 
 
