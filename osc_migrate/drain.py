@@ -349,6 +349,7 @@ class Drain:
             meant |= resumption.unconfirmed(
                 self._cloud,
                 self.host.name,
+                found,
                 user_id=self.snapshot.user_id,
                 selection=selection,
             )
@@ -380,18 +381,17 @@ class Drain:
     def is_ours(self, record: model.Migration) -> bool:
         """Whether this drain asked for a migration, in whatever run."""
         if self.token is None:
-            named = self._selection.servers
             return resumption.is_own(
                 record,
                 self.host.name,
                 user_id=self.snapshot.user_id,
-                named=named,
+                named=self._selection.servers,
             )
         if record.created_at < self.token.since.removesuffix('Z'):
             return False
         if not self._is_user(record) and record.id not in self._strangers:
             # who joins is in the mark before asking for anything
-            self._see(self._cloud.services())
+            self.services()
             self._strangers.add(record.id)
         return self._is_user(record)
 

@@ -6,12 +6,13 @@ cold migrations that wait for their confirmation, and servers that a migration
 of the drain left in ERROR, here or there.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 import dataclasses
 
 from osc_migrate import cloud as cloud_module
 from osc_migrate import exceptions
 from osc_migrate import executor as executor_module
+from osc_migrate import leftovers
 from osc_migrate import machine
 from osc_migrate import model
 from osc_migrate import selection as selection_module
@@ -85,6 +86,7 @@ def is_own(
 def unconfirmed(
     cloud: cloud_module.Cloud,
     host: str,
+    found: Iterable[leftovers.Leftover],
     *,
     user_id: str | None,
     selection: selection_module.Selection,
@@ -94,21 +96,24 @@ def unconfirmed(
     A drain that leaves no mark cannot tell whether it was it who asked, so
     it does not confirm them. It may be, if they meet its conditions.
 
+    :param found: what is left on the host
     :raises CloudError: Nova does not answer
     """
-    found = set()
+    moved = {left.name for left in found if left.kind == 'migration'}
+    meant: set[str] = set()
+    if not moved:
+        return meant
     for record in cloud.migrations(source_compute=host, status='finished'):
-        server_id = record.server_id
-        if not is_own(record, host, user_id=user_id, named={server_id}):
+        if not is_own(record, host, user_id=user_id, named=moved):
             continue
         try:
-            seen = cloud.snapshot(servers=[server_id])
+            seen = cloud.snapshot(servers=[record.server_id])
         except exceptions.ServerNotFound:
             continue
-        there = seen.servers[server_id].host
+        there = seen.servers[record.server_id].host
         if there and selection.choose(seen, there):
-            found.add(server_id)
-    return found
+            meant.add(record.server_id)
+    return meant
 
 
 def await_records(
