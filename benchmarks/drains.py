@@ -14,6 +14,7 @@ Ours may force and move cold what does not move live: the others cannot.
 
 import argparse
 from collections.abc import Callable
+from concurrent import futures
 import dataclasses
 import json
 import os
@@ -21,7 +22,6 @@ import pathlib
 import resource
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
@@ -179,20 +179,25 @@ def asked() -> int:
         return sum(' status: ' in line for line in log)
 
 
-def race(way: str, text: str) -> Race:
-    """Fill the host, empty it in one way, and empty the cloud."""
+def race(
+    way: str,
+    text: str,
+    meanwhile: Callable[[apis.Api], None] = lambda api: None,
+) -> Race:
+    """Fill the host, empty it in one way, and empty the cloud.
+
+    :param meanwhile: what owners do with their servers in that time
+    """
     clouds = os.environ['OS_CLIENT_CONFIG_FILE']
     populate.create(scenarios.loads(text), clouds)
     print(f'{way} ...', file=sys.stderr, flush=True)
     before, used = asked(), _cpu_seconds()
-    owners = threading.Thread(target=mixed.happens, args=[apis.Api(clouds)])
     began = time.monotonic()
-    if text is mixed.SCENARIO:
-        owners.start()
-    WAYS[way]()
-    seconds = time.monotonic() - began
-    if owners.ident:
-        owners.join()
+    with futures.ThreadPoolExecutor() as pool:
+        owners = pool.submit(meanwhile, apis.Api(clouds))
+        WAYS[way]()
+        seconds = time.monotonic() - began
+        owners.result()
     requests, spent = asked() - before, _cpu_seconds() - used
     path = f'/servers/detail?all_tenants=1&host={HOST}'
     api = apis.Api(clouds)
@@ -239,11 +244,14 @@ def main() -> int:
     parser.add_argument('--only', choices=('plain', 'mixed'))
     parser.add_argument('--json', type=pathlib.Path)
     arguments = parser.parse_args()
-    sets = {'plain': PLAIN, 'mixed': mixed.SCENARIO}
+    sets: dict[str, tuple[Any, ...]] = {
+        'plain': (PLAIN,),
+        'mixed': (mixed.SCENARIO, mixed.happens),
+    }
     found: dict[str, Any] = {}
-    for name, text in sets.items():
+    for name, (text, *more) in sets.items():
         if arguments.only in (None, name):
-            races = [race(way, text) for way in WAYS]
+            races = [race(way, text, *more) for way in WAYS]
             show(name, text, races)
             found[name] = [dataclasses.asdict(each) for each in races]
     if arguments.json:

@@ -48,7 +48,7 @@ def happens(api: apis.Api) -> None:
     listed = api.compute('GET', '/servers/detail?all_tenants=1')['servers']
     servers = {server['name']: server for server in listed}
     busy, doomed = servers['busy']['id'], servers['doomed']['id']
-    _set_task(busy, 'image_uploading')
+    topology.set_task(busy, 'image_uploading')
     flavors = api.compute('GET', '/flavors')['flavors']
     (small,) = [one['id'] for one in flavors if one['name'] == 'small']
     wanted = {
@@ -62,14 +62,4 @@ def happens(api: apis.Api) -> None:
     time.sleep(_DELETED)
     api.compute('DELETE', f'/servers/{doomed}')
     time.sleep(_READY - _DELETED)
-    _set_task(busy, None)
-
-
-def _set_task(server_id: str, doing: str | None) -> None:
-    """Let a server be busy; no API keeps one so for as long as wished."""
-    with topology.database('nova') as connection:
-        connection.execute(
-            'UPDATE instances SET task_state = ? WHERE uuid = ?',
-            (doing, server_id),
-        )
-    connection.close()
+    topology.set_task(busy, None)

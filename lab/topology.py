@@ -82,6 +82,16 @@ def database(name: str) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=60)
 
 
+def set_task(server_id: str, doing: str | None) -> None:
+    """Let a server be busy; no API keeps one so for as long as wished."""
+    with database('nova') as connection:
+        connection.execute(
+            'UPDATE instances SET task_state = ? WHERE uuid = ?',
+            (doing, server_id),
+        )
+    connection.close()
+
+
 def set_aggregates(api: apis.Api, shapes: Shapes) -> None:
     """Have the scenario's zones and aggregates, and no others."""
     wanted: dict[str, set[str]] = {}

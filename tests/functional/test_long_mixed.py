@@ -80,7 +80,7 @@ class TestMixed(drains.DrainTest):
         self.scenario(_SCENARIO)
         # a faster link could send all of a small guest within its pause
         self.lab_set('compute-1', 'link_mb_s=300')
-        self._set_task('busy', 'image_uploading')
+        topology.set_task(self.identity('busy'), 'image_uploading')
         running, answer = self.asking(
             'compute drain compute-1 --partial --timeout-per-gib 10 '
             f'--parallel-per-source 4 --log {self.log} -f json'
@@ -103,7 +103,7 @@ class TestMixed(drains.DrainTest):
             300,
             'the servers do not move',
         )
-        self._set_task('busy', None)
+        topology.set_task(self.identity('busy'), None)
         result = running.wait(900)
         self.assertEqual(3, result.code, result.stderr)
         self.assertEqual(
@@ -114,15 +114,6 @@ class TestMixed(drains.DrainTest):
         self._check_listing(result)
         self._check_log()
         self._check_rest()
-
-    def _set_task(self, name: str, doing: str | None) -> None:
-        """Let a server be busy; no API keeps one so for as long as wished."""
-        with topology.database('nova') as connection:
-            connection.execute(
-                'UPDATE instances SET task_state = ? WHERE uuid = ?',
-                (doing, self.identity(name)),
-            )
-        connection.close()
 
     def _create(self, name: str) -> None:
         """Have a server built on compute-1, up to its place there."""
