@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drains of some servers of a host, against a real Nova."""
 
+import json
 import pathlib
 import re
 import signal
@@ -130,6 +131,48 @@ class TestChoosing(drains.DrainTest):
             result = self.drain(f'compute-1 --dry-run --project {name}')
             self.assertEqual(0, result.code, result.stderr)
             self.assertIn('3 moves', result.stderr)
+
+    def test_what_is_marked_and_in_which_order(self) -> None:
+        """Tags and properties choose, and the order is the one asked for."""
+        self.scenario(
+            'flavors:\n'
+            '  small: {vcpus: 1, ram: 256, disk: 1}\n'
+            '  large: {vcpus: 1, ram: 512, disk: 1}\n'
+            'servers:\n'
+            '  - {name: b, flavor: large, host: compute-1, tags: [gold]}\n'
+            '  - {name: a, flavor: small, host: compute-1, tags: [gold], '
+            'metadata: {role: db}}\n'
+            '  - {name: c, flavor: large, host: compute-1}\n'
+        )
+        for options, names, rounds in (
+            ('--tag gold', ['b', 'a'], [1, 1]),
+            ('--tag gold --order smallest', ['a', 'b'], [1, 1]),
+            ('--order name', ['a', 'b', 'c'], [1, 1, 2]),
+            ('--property role=db', ['a'], [1]),
+            (
+                '--tag gold --to compute-2 --parallel-per-destination 1',
+                ['b', 'a'],
+                [1, 2],
+            ),
+        ):
+            result = self.drain(f'compute-1 --dry-run -f json {options}')
+            self.assertEqual(0, result.code, result.stderr)
+            rows = json.loads(result.stdout)
+            self.assertEqual(names, [row['Name'] for row in rows], options)
+            self.assertEqual(rounds, [row['Round'] for row in rows], options)
+
+    def test_state_is_left_if_it_shall_be(self) -> None:
+        """What Nova left in ERROR stays so, and what to do is said."""
+        self.scenario(
+            'flavors: {small: {vcpus: 1, ram: 256, disk: 1}}\n'
+            'servers:\n'
+            '  - {name: broken-off, flavor: small, host: compute-1, '
+            'live: {fails_at: running}}\n'
+        )
+        result = self.drain('compute-1 --no-reset-state')
+        self.assertEqual(3, result.code, result.stderr)
+        self.assert_stays('broken-off', 'ERROR')
+        self.assertIn('openstack server set --state active', result.stderr)
 
     def projects(self) -> list[dict[str, str]]:
         """Return the projects of the cloud."""
